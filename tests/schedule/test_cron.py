@@ -1,0 +1,134 @@
+"""Cron moments against a minute-by-minute oracle, around every shift of seven zones."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.schedule.timetables import ZONES, at, cron_moments, crons, transitions
+from tinyforge.clock import DAY, HOUR, MINUTE, moment, utc
+from tinyforge.schedule import cron, words
+from tinyforge.schedule.spec import Cron, Stretch
+
+AROUND = [
+    at(day.year, day.month, day.day) // DAY * DAY
+    for zone in ZONES
+    for year in (2011, 2026)
+    for day in transitions(zone, year)
+]
+
+
+@st.composite
+def moments_near_a_shift(draw: st.DrawFn) -> int:
+    return draw(st.sampled_from(AROUND)) + draw(st.integers(0, 3 * DAY))
+
+
+@settings(max_examples=400)
+@given(crons(), moments_near_a_shift())
+def test_next_is_the_first_moment_strictly_after(expression: Cron, start: int) -> None:
+    found = cron.next_after(expression, start)
+    assert found is not None
+    assert found > start
+    assert cron_moments(expression, start, found) == [found]
+
+
+@settings(max_examples=200)
+@given(crons(), moments_near_a_shift(), st.integers(0, 3 * DAY))
+def test_the_newest_is_found_by_walking_forward(expression: Cron, after: int, length: int) -> None:
+    newest = cron.newest_in(expression, Stretch(after, after + length))
+    expected = cron_moments(expression, after, after + length)
+    assert newest == (expected[-1] if expected else None)
+
+
+@pytest.mark.parametrize("text", ["0 0 29 2 *", "0 0 1 1 *", "0 12 13 * FRI", "@monthly"])
+def test_the_newest_of_a_rare_one_is_found(text: str) -> None:
+    rare = words.cron(text, "Europe/Berlin")
+    newest = cron.newest_in(rare, Stretch(at(2001, 1, 1), at(2026, 2, 27)))
+    assert newest is not None
+    assert (cron.next_after(rare, newest) or 0) > at(2026, 2, 27)
+
+
+def test_from_inside_the_repeated_hour_it_never_goes_back() -> None:
+    second_0210 = at(2026, 10, 25, 1, 10)
+    found = cron.next_after(words.cron("30 2 * * *", "Europe/Berlin"), second_0210)
+    assert found == at(2026, 10, 26, 1, 30)
+
+
+@pytest.mark.parametrize(
+    "text", ["*/10 0 * * *", "* 4 * * *", "0 */2 * * *", "* 3 * * *", "40 * * * *"]
+)
+@pytest.mark.parametrize("day", [(2026, 4, 4), (2026, 10, 3)])
+def test_a_shift_of_half_an_hour_swallows_no_window(text: str, day: tuple[int, ...]) -> None:
+    expression = words.cron(text, "Australia/Lord_Howe")
+    for start in range(at(*day, 10), at(*day, 10) + DAY, 10 * MINUTE):
+        expected = cron_moments(expression, start, start + 2 * DAY)[0]
+        assert cron.next_after(expression, start) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "day", "fires"),
+    [
+        ("30 2 * * *", "Europe/Berlin", (2026, 3, 29), ["01:00"]),  # gap: when the gap ends
+        ("30 2 * * *", "Europe/Berlin", (2026, 10, 25), ["00:30"]),  # twice: the first
+        ("*/15 2 * * *", "Europe/Berlin", (2026, 3, 29), []),
+        ("0 * * * *", "Europe/Berlin", (2026, 3, 29), [f"{h:02}:00" for h in range(24)]),
+        ("0 0 * * *", "America/Santiago", (2026, 9, 6), ["04:00"]),
+        ("0 9 * * *", "Pacific/Apia", (2011, 12, 30), ["10:00", "19:00"]),
+    ],
+)
+def test_days_with_a_shift(text: str, zone: str, day: tuple[int, ...], fires: list[str]) -> None:
+    expression = words.cron(text, zone)
+    start, found = at(*day) - 1, []
+    while (following := cron.next_after(expression, start)) is not None:
+        if following >= at(*day) + DAY:
+            break
+        found.append(f"{utc(following):%H:%M}")
+        start = following
+    assert found == fires
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("0 0 * * *", "@daily"),
+        ("00 3 * * *", "0 3 * * *"),
+        ("0,30 3 * * SUN", "30,0 3 * * 7"),
+        ("0-2 3 * * 1-5", "0,1,2 3 * * mon-fri"),
+        ("*/1 * * * *", "* * * * *"),
+    ],
+)
+def test_texts_that_mean_the_same_are_equal(one: str, other: str) -> None:
+    assert words.cron(one) == words.cron(other)
+
+
+@pytest.mark.parametrize(
+    "text", ["* * * * * *", "*/100 * * * *", "61 * * * *", "0 0 30 2 *", "nonsense", ""]
+)
+def test_a_cron_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"cron|step|Bad"):
+        words.cron(text)
+
+
+def test_an_unknown_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        words.cron("@daily", "Mars/Base")
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("90s", 90), ("1h30m", 5400), ("7d", 604_800), ("P1DT2H", 93_600), ("P1W", 604_800)],
+)
+def test_durations(text: str, length: int) -> None:
+    assert words.duration(text) == length * 1_000_000
+
+
+@pytest.mark.parametrize("text", ["", "P1M", "P1Y", "1.5h", "-5s", "30", "P", "PT", "1m1h", "10"])
+def test_a_duration_without_a_fixed_length_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a duration"):
+        words.duration(text)
+
+
+def test_moments_are_exact_both_ways() -> None:
+    assert moment(utc(at(2026, 3, 29, 1) + 1)) == at(2026, 3, 29, 1) + 1
+    assert at(1970, 1, 1, 1) == HOUR
