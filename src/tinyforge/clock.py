@@ -1,0 +1,65 @@
+"""Moments, and the only code that may ask the machine for one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, TypeAlias
+
+Moment: TypeAlias = int  # microseconds since 1970-01-01T00:00Z
+Micros: TypeAlias = int  # a length of time
+
+SECOND: Micros = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def moment(aware: datetime) -> Moment:
+    return (aware - EPOCH) // MICROSECOND
+
+
+def utc(at: Moment) -> datetime:
+    return EPOCH + timedelta(microseconds=at)
+
+
+def rfc3339(at: Moment) -> str:
+    """Return *at* in UTC with as many digits as it needs: `2026-01-05T12:00:00Z`."""
+    return utc(at).isoformat().replace("+00:00", "Z")
+
+
+class Clock(Protocol):
+    def now(self) -> Moment:
+        """Return the wall clock's moment, which may be set back or forward at any time."""
+        ...
+
+    def monotonic(self) -> Micros:
+        """Return a reading that only grows, for measuring lengths of time."""
+        ...
+
+    async def wait(self, signal: asyncio.Event, at_most: Micros) -> None:
+        """Return when *signal* is set or *at_most* has gone by, whichever is first."""
+        ...
+
+
+class SystemClock:
+    def now(self) -> Moment:
+        return time.time_ns() // 1_000
+
+    def monotonic(self) -> Micros:
+        return time.monotonic_ns() // 1_000
+
+    async def wait(self, signal: asyncio.Event, at_most: Micros) -> None:
+        if at_most <= 0 or signal.is_set():
+            await asyncio.sleep(0)
+            return
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(at_most / SECOND, signal.set)
+        try:
+            await signal.wait()
+        finally:
+            timer.cancel()

@@ -1,0 +1,95 @@
+"""Every error we raise on purpose.
+
+TinyforgeError
+├── NotFound            (404)
+├── Conflict            (409)
+├── InvalidConfig       (422)  one field of one row
+├── InvalidManifest     (422)  all mistakes of a manifest at once
+├── UnknownKind         (422)
+├── Refused             (409)  understood, and not allowed: says what to do instead
+├── StoreUnavailable    (503)  the database cannot record
+├── NewerSchema         (start-up) the database was written by a newer program
+├── DataInUse           (start-up) another process serves this data folder
+└── DeployFailed        (recorded on the run; never reaches a transport)
+"""
+
+from __future__ import annotations
+
+
+class TinyforgeError(Exception):
+    """Base of every error raised on purpose; anything else is a bug."""
+
+
+class NotFound(TinyforgeError):
+    def __init__(self, what: str, key: str, suggestion: str | None = None) -> None:
+        hint = f"; did you mean {suggestion!r}?" if suggestion else ""
+        super().__init__(f"no {what} named {key!r}{hint}")
+        self.what = what
+        self.key = key
+
+
+class Conflict(TinyforgeError):
+    """The row changed since it was read."""
+
+
+class InvalidConfig(TinyforgeError):
+    def __init__(self, kind: str, problem: str, field: str | None = None) -> None:
+        super().__init__(f"{kind}: {field}: {problem}" if field else f"{kind}: {problem}")
+        self.kind = kind
+        self.problem = problem
+        self.field = field
+
+
+class InvalidManifest(TinyforgeError):
+    """All mistakes at once, each as `file:line: where: what; the fix`."""
+
+    def __init__(self, mistakes: tuple[str, ...]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class UnknownKind(TinyforgeError):
+    def __init__(self, role: str, kind: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no {role} kind {kind!r}; installed: {', '.join(known) or 'none'}")
+        self.role = role
+        self.kind = kind
+        self.known = known
+
+
+class Refused(TinyforgeError):
+    """Understood and not done; *fix* is the next command to type."""
+
+    def __init__(self, problem: str, fix: str) -> None:
+        super().__init__(f"{problem}; {fix}")
+        self.problem = problem
+        self.fix = fix
+
+
+class StoreUnavailable(TinyforgeError):
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the database cannot record: {problem}")
+        self.problem = problem
+
+
+class NewerSchema(TinyforgeError):
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(
+            f"the database has schema {found}, this program knows up to {known}:"
+            " install the newer program"
+        )
+        self.found = found
+        self.known = known
+
+
+class DataInUse(TinyforgeError):
+    def __init__(self, folder: str) -> None:
+        super().__init__(f"another process serves {folder}; stop it, or give another --data")
+        self.folder = folder
+
+
+class DeployFailed(TinyforgeError):
+    """A deploy that did not work. *retryable*: another attempt may help."""
+
+    def __init__(self, reason: str, *, retryable: bool = True) -> None:
+        super().__init__(reason)
+        self.retryable = retryable

@@ -1,0 +1,227 @@
+"""What happened, as values. The engine emits these; logs, metrics and tests listen.
+
+Hot happenings come in batches: one value per commit, not one per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from tinyforge.clock import Micros, Moment
+from tinyforge.model import BindingId, EventId, Outcome, RunId, RunState, TriggerId
+
+
+class Happening(Struct, frozen=True, kw_only=True):
+    """The root of all; the class name is its name in the logs and the reference."""
+
+
+class ServerStarted(Happening, frozen=True, kw_only=True):
+    instance: int
+    version: str
+    data: str
+
+
+class ServerStopped(Happening, frozen=True, kw_only=True):
+    instance: int
+    released: int  # runs that went back to the queue
+
+
+class TickIntervalClamped(Happening, frozen=True, kw_only=True):
+    requested: Micros
+    applied: Micros
+
+
+class TickBegan(Happening, frozen=True, kw_only=True):
+    """A sweep begins; counted even if listing then fails (rule 4)."""
+
+
+class ListingFailed(Happening, frozen=True, kw_only=True):
+    problem: str
+
+
+class RecordingFailed(Happening, frozen=True, kw_only=True):
+    """Windows or events could not be stored; nothing was dispatched."""
+
+    problem: str
+
+
+class Recorded(Happening, frozen=True, kw_only=True):
+    """The store has taken a write after a sweep: schedules can be recorded."""
+
+    at: Moment
+
+
+class FiredWindow(Struct, frozen=True, kw_only=True, gc=False):
+    trigger_id: TriggerId
+    trigger: str
+    event_id: EventId
+    window: Moment
+    late_by: Micros
+    folded: int | None = 0
+    overdue: Micros | None = None  # set: rule 11 warns, with how old the oldest passed over is
+
+
+class SchedulesFired(Happening, frozen=True, kw_only=True):
+    """Windows became events, and are stored."""
+
+    kind: str = "schedule"
+    at: Moment
+    fired: Sequence[FiredWindow]
+
+
+class WindowsSkipped(Happening, frozen=True, kw_only=True):
+    trigger_id: TriggerId
+    trigger: str
+    reason: str
+    oldest: Moment
+    newest: Moment
+    count: int | None
+
+
+class FireRefused(Happening, frozen=True, kw_only=True):
+    """The ticker was asked to fire a trigger that is no schedule (rule 5)."""
+
+    trigger: str
+    kind: str
+
+
+class RowBroken(Happening, frozen=True, kw_only=True):
+    """A row cannot be served; said once for each revision (rule 7)."""
+
+    what: str  # trigger, workload or binding
+    row_id: int
+    name: str
+    problem: str
+
+
+class RowRepaired(Happening, frozen=True, kw_only=True):
+    what: str
+    row_id: int
+    name: str
+
+
+class RowWarned(Happening, frozen=True, kw_only=True):
+    """A value was read in a way its author may not expect; the row is served."""
+
+    what: str
+    name: str
+    problem: str
+
+
+class ClockSetBack(Happening, frozen=True, kw_only=True):
+    by: Micros
+    planned_again: int
+
+
+class EventsAccepted(Happening, frozen=True, kw_only=True):
+    """Stored, and not fanned out yet."""
+
+    events: Sequence[EventId]
+
+
+class BindingResult(Struct, frozen=True, kw_only=True, gc=False):
+    event_id: EventId
+    binding_id: BindingId
+    outcome: Outcome
+    reason: str = ""
+
+
+class EventsFannedOut(Happening, frozen=True, kw_only=True):
+    """All results are stored; *refused* holds those that queued no run."""
+
+    events: int
+    runs: int
+    refused: Sequence[BindingResult] = ()
+
+
+class EventQuarantined(Happening, frozen=True, kw_only=True):
+    event_id: EventId
+    trigger: str
+    tries: int
+
+
+class HopLimitReached(Happening, frozen=True, kw_only=True):
+    trigger: str
+    run: str
+    hops: int
+
+
+class RunsStarted(Happening, frozen=True, kw_only=True):
+    runs: Sequence[RunId]
+
+
+class DeployDone(Happening, frozen=True, kw_only=True):
+    """The effect is complete, and its outcome not stored yet."""
+
+    run_id: RunId
+
+
+class EndedRunLine(Struct, frozen=True, kw_only=True, gc=False):
+    run_id: RunId
+    workload: str
+    kind: str
+    state: RunState  # QUEUED: it will be retried
+    attempt: int
+    took: Micros
+    error: str | None = None
+
+
+class RunsEnded(Happening, frozen=True, kw_only=True):
+    """Outcomes are stored."""
+
+    at: Moment
+    runs: Sequence[EndedRunLine]
+
+
+class RunsRecovered(Happening, frozen=True, kw_only=True):
+    """What a server that died had begun."""
+
+    requeued: Sequence[RunId]
+    interrupted: Sequence[RunId]
+
+
+class ManifestApplied(Happening, frozen=True, kw_only=True):
+    source: str
+    changes: int
+
+
+class ManifestRefused(Happening, frozen=True, kw_only=True):
+    source: str
+    mistakes: Sequence[str]
+
+
+class HistorySwept(Happening, frozen=True, kw_only=True):
+    events: int
+    runs: int
+    log_bytes: int
+
+
+class BlockedLoop(Happening, frozen=True, kw_only=True):
+    """The watchdog ends the process: something did not give the loop back."""
+
+    doing: str
+    seconds: float
+    stack: str
+
+
+class Committed(Happening, frozen=True, kw_only=True):
+    """One commit of the store."""
+
+    operations: int
+    took: Micros
+
+
+class HeartbeatFailed(Happening, frozen=True, kw_only=True):
+    problem: str
+
+
+class Started(Happening, frozen=True, kw_only=True):
+    """The process serves: the sweep at start is done."""
+
+    took: Micros
+
+
+Observe: TypeAlias = Callable[[Happening], None]
