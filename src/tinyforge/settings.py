@@ -1,0 +1,388 @@
+"""Environment and flags → settings, typed. All mistakes at once, each with its fix."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+from msgspec import Struct, convert, field
+
+from tinyforge.clock import DAY, SECOND, Micros
+from tinyforge.errors import InvalidSettings
+from tinyforge.schedule.words import duration
+
+PREFIX = "TINYFORGE_"
+# what a command that we run finds in its environment: `tinyforge` may be called from there
+GIVEN_TO_RUNS = ("RUN_ID", "ATTEMPT", "WORKLOAD", "TRIGGER")
+GIVEN_OF_EVENTS = "EVENT_"
+
+HIGHEST_PORT = 65_535
+MOST_AT_ONCE = 10_000
+MOST_KEPT = 1_000_000
+LONGEST_KEPT = 3_650 * DAY
+LONGEST_GRACE = 3_600 * SECOND
+LONGEST_SIZE = 15  # digits
+SIZES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "B": 1, "": 1}
+YES = frozenset({"1", "true", "yes", "on"})
+NO = frozenset({"0", "false", "no", "off", ""})
+
+Value: TypeAlias = object
+E = TypeVar("E", bound=StrEnum)
+
+
+class LogFormat(StrEnum):
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Outbound(StrEnum):
+    ALL = "all"
+    PUBLIC = "public"
+
+
+class Listen(Struct, frozen=True):
+    host: str
+    port: int  # 0: any free one
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def deploys_at_once() -> int:
+    return max(8, 4 * (os.cpu_count() or 1))
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What `serve` goes by. Lengths of time are microseconds, sizes bytes."""
+
+    data: Path = Path("tinyforge-data")
+    config: Path | None = None
+    listen: Listen = Listen("127.0.0.1", 8270)
+    strict: bool = False
+    tick_interval: Micros = 30 * SECOND
+    concurrency: int = field(default_factory=deploys_at_once)
+    catch_up_rate: float | None = None
+    grace: Micros = 30 * SECOND
+    log_format: LogFormat = LogFormat.AUTO
+    log_level: LogLevel = LogLevel.INFO
+    heartbeat_url: str | None = None
+    keep_history: Micros = 90 * DAY
+    keep_decisions: int = 100
+    keep_logs: Micros = 30 * DAY
+    keep_log_bytes: int = 1 << 30
+    metrics_names: bool = False
+    outbound: Outbound = Outbound.ALL
+    crash_at: str | None = None
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """One line of the reference, and how its text is read (ValueError: what is wrong, the fix)."""
+
+    name: str
+    meaning: str
+    default: str
+    read: Callable[[str], Value]
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+
+# --- how each kind of text is read
+
+
+def _path(text: str) -> Path:
+    if not text or "\0" in text:
+        raise ValueError(f"{text!r} is no path; write one such as /var/lib/tinyforge")
+    return Path(text).expanduser()
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _listen(text: str) -> Listen:
+    host, _, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    right = bare and (":" not in bare or host.startswith("[")) and port.isascii() and port.isdigit()
+    if not right or int(port) > HIGHEST_PORT:
+        raise ValueError(f"{text!r} is not HOST:PORT; write for example 127.0.0.1:8270")
+    return Listen(bare, int(port))
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in YES:
+        return True
+    if text.lower() in NO:
+        return False
+    raise ValueError(f"{text!r} is neither yes nor no; write 1 or 0")
+
+
+def _choice(kind: type[E]) -> Callable[[str], E]:
+    def read(text: str) -> E:
+        try:
+            return kind(text.lower())
+        except ValueError:
+            words = [str(one) for one in kind]
+            near = "".join(get_close_matches(text.lower(), words, 1)) or words[0]
+            raise ValueError(
+                f"{text!r} is none of {', '.join(words)}; write for example {near}"
+            ) from None
+
+    return read
+
+
+def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        digits = text.replace("_", "")
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(highest))):
+            raise ValueError(f"{text!r} is not a whole number; write {lowest} to {highest}")
+        if not lowest <= int(digits) <= highest:
+            raise ValueError(f"{text} is out of range; write {lowest} to {highest}")
+        return int(digits)
+
+    return read
+
+
+def _seconds_or_words(text: str) -> Micros:
+    """Take a bare number as seconds; it may be negative, for rule 1 has an answer to that."""
+    bare = text.removeprefix("-")
+    if bare.isascii() and bare.isdigit() and len(bare) <= len(str(LONGEST_KEPT)):
+        return int(text) * SECOND
+    return -duration(bare) if text.startswith("-") else duration(bare)
+
+
+def _tick_interval(text: str) -> Micros:
+    try:
+        return _seconds_or_words(text)
+    except ValueError as problem:
+        raise ValueError(f"{problem}; write for example 30s") from None
+
+
+def _length(lowest: Micros, highest: Micros, example: str) -> Callable[[str], Micros]:
+    def read(text: str) -> Micros:
+        try:
+            length = _seconds_or_words(text)
+        except ValueError as problem:
+            raise ValueError(f"{problem}; write for example {example}") from None
+        if not lowest <= length <= highest:
+            raise ValueError(
+                f"{text} is out of range; write {lowest // SECOND}s to {highest // SECOND}s,"
+                f" for example {example}"
+            )
+        return length
+
+    return read
+
+
+def _size(text: str) -> int:
+    number = text.rstrip("BKMGTi")
+    unit = text[len(number) :]
+    if not (
+        number.isascii() and number.isdigit() and len(number) <= LONGEST_SIZE and unit in SIZES
+    ):
+        raise ValueError(f"{text!r} is no size; write for example 500MiB, 1GiB or 1073741824")
+    return int(number) * SIZES[unit]
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 1e6:  # noqa: PLR2004 - NaN and infinity fail as well
+        raise ValueError(f"{text!r} is no rate; write runs per second above 0, for example 20")
+    return rate
+
+
+def _web_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or any(letter <= " " for letter in text):
+        raise ValueError("this is no address to call; write https://HOST/PATH")
+    return text
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        name="data",
+        meaning="The folder that holds everything: the database, its lock and the socket.",
+        default="./tinyforge-data",
+        read=_path,
+    ),
+    Setting(
+        name="config",
+        meaning="A manifest that is applied before the first sweep, and again on SIGHUP.",
+        default="none",
+        read=_path,
+    ),
+    Setting(
+        name="listen",
+        meaning="HOST:PORT that answers /metrics, /healthz and /readyz.",
+        default="127.0.0.1:8270",
+        read=_listen,
+    ),
+    Setting(
+        name="strict",
+        meaning="Whether a manifest with mistakes keeps the server from starting.",
+        default="no",
+        read=_switch,
+    ),
+    Setting(
+        name="tick_interval",
+        meaning="The longest time between two sweeps, 1s to 5m.",
+        default="30s",
+        read=_tick_interval,
+    ),
+    Setting(
+        name="concurrency",
+        meaning="Runs that may be deployed at once.",
+        default="4 for each core, at least 8",
+        read=_whole(1, MOST_AT_ONCE),
+    ),
+    Setting(
+        name="catch_up_rate",
+        meaning="Runs per second that are begun for events that come late.",
+        default="unlimited",
+        read=_rate,
+    ),
+    Setting(
+        name="grace",
+        meaning="How long running deploys may go on after the server was told to stop.",
+        default="30s",
+        read=_length(0, LONGEST_GRACE, "30s"),
+    ),
+    Setting(
+        name="log_format",
+        meaning="console, json, or auto: console on a terminal, else json.",
+        default="auto",
+        read=_choice(LogFormat),
+    ),
+    Setting(
+        name="log_level",
+        meaning="The least that is logged: debug, info, warning or error.",
+        default="info",
+        read=_choice(LogLevel),
+    ),
+    Setting(
+        name="heartbeat_url",
+        meaning="An address that is called after every sweep that could record.",
+        default="none",
+        read=_web_address,
+    ),
+    Setting(
+        name="keep_history",
+        meaning="How long events, results, runs and skipped windows are kept.",
+        default="90d",
+        read=_length(DAY, LONGEST_KEPT, "90d"),
+    ),
+    Setting(
+        name="keep_decisions",
+        meaning="Decisions of each trigger that are kept whatever their age.",
+        default="100",
+        read=_whole(1, MOST_KEPT),
+    ),
+    Setting(
+        name="keep_logs",
+        meaning="How long the logs of runs are kept.",
+        default="30d",
+        read=_length(0, LONGEST_KEPT, "30d"),
+    ),
+    Setting(
+        name="keep_log_bytes",
+        meaning="Bytes that all logs of runs may take; the oldest runs' go first.",
+        default="1GiB",
+        read=_size,
+    ),
+    Setting(
+        name="metrics_names",
+        meaning="Whether metrics of fires carry the triggers' names.",
+        default="no",
+        read=_switch,
+    ),
+    Setting(
+        name="outbound",
+        meaning="What an http workload may call: all, or public addresses alone.",
+        default="all",
+        read=_choice(Outbound),
+    ),
+    Setting(
+        name="crash_at",
+        meaning="A named point at which the process ends itself, for tests of restarts.",
+        default="none",
+        read=_text,
+    ),
+)
+BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+BY_VARIABLE: Mapping[str, Setting] = {setting.variable: setting for setting in SETTINGS}
+
+
+def read_settings(
+    environment: Mapping[str, str], flags: Mapping[str, str | None] | None = None
+) -> Settings:
+    """Read `TINYFORGE_…`; *flags* (by setting's name) win. Raise InvalidSettings with all mistakes.
+
+    A variable that is set but empty counts as not set.
+    """
+    given = {name: text for name, text in (flags or {}).items() if text is not None}
+    values: dict[str, Value] = {}
+    mistakes = misspelt(environment)
+    for setting in SETTINGS:
+        flagged = setting.name in given
+        text = given[setting.name] if flagged else environment.get(setting.variable)
+        if text is None or (text == "" and not flagged):
+            continue
+        try:
+            values[setting.name] = setting.read(text.strip())
+        except ValueError as problem:
+            mistakes.append(f"{setting.flag if flagged else setting.variable}: {problem}")
+    if mistakes:
+        raise InvalidSettings(tuple(mistakes))
+    return convert(values, Settings, strict=True)
+
+
+def data_folder(environment: Mapping[str, str], flag: str | None) -> Path:
+    """Where commands find the server; the same rule as `read_settings`."""
+    text = flag if flag is not None else environment.get("TINYFORGE_DATA", "")
+    if flag is None and text == "":
+        return Settings().data
+    try:
+        return _path(text)
+    except ValueError as problem:
+        name = "--data" if flag is not None else "TINYFORGE_DATA"
+        raise InvalidSettings((f"{name}: {problem}",)) from None
+
+
+def misspelt(environment: Mapping[str, str]) -> list[str]:
+    """Find variables that look like one of ours; others with the prefix may be a manifest's."""
+    mistakes: list[str] = []
+    for variable in sorted(environment):
+        ours = variable.startswith(PREFIX) and variable not in BY_VARIABLE
+        name = variable.removeprefix(PREFIX)
+        if not ours or name in GIVEN_TO_RUNS or name.startswith(GIVEN_OF_EVENTS):
+            continue
+        mistakes.extend(
+            f"{variable}: no such setting; did you mean {near}?"
+            for near in get_close_matches(variable, BY_VARIABLE, 1, cutoff=0.88)
+        )
+    return mistakes
