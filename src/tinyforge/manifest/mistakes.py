@@ -55,7 +55,7 @@ def quoted_name(name: str) -> str:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return `did you mean 'x'?`, or all that is *known* where nothing is near."""
-    names = sorted(known)
+    names = sorted(str(name) for name in known)
     near = get_close_matches(word, names, 1) or get_close_matches(word.lower(), names, 1)
     if near:
         return f"did you mean {near[0]!r}?"

@@ -1,0 +1,84 @@
+"""What a manifest says, typed: its rows before anybody looked at the database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from tinyforge.clock import DAY, HOUR, MINUTE, SECOND, Micros
+from tinyforge.manifest.mistakes import Mistakes
+from tinyforge.manifest.syntax import Node
+from tinyforge.model import DEFAULT_TIMEOUT, Json, Queue, Retry
+
+VERSION = 1
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+LONGEST_NAME = 63
+DEFAULT_NAME = "default"
+
+MANIFEST_KEYS = ("version", "name", "workloads", "triggers", "bindings")
+WORKLOAD_KEYS = ("kind", "queue", "timeout", "retry", "idempotent", "on")
+TRIGGER_KEYS = ("kind", "enabled")
+BINDING_KEYS = ("name", "trigger", "workload", "enabled", "match", "when")
+RETRY_KEYS = ("attempts", "backoff")
+
+TIMEOUTS = (SECOND, 7 * DAY)
+BACKOFFS = (SECOND, DAY)
+MOST_ATTEMPTS = 20
+
+
+class TriggerEntry(Struct, frozen=True, kw_only=True):
+    name: str
+    kind: str
+    config: Json
+    enabled: bool
+    line: int
+
+
+class WorkloadEntry(Struct, frozen=True, kw_only=True):
+    name: str
+    kind: str
+    config: Json
+    queue: Queue = Queue.LATEST
+    timeout: Micros = DEFAULT_TIMEOUT
+    retry: Retry = Retry()
+    idempotent: bool | None = None
+    line: int
+
+
+class BindingEntry(Struct, frozen=True, kw_only=True):
+    name: str
+    trigger: str
+    workload: str
+    rule: Json
+    enabled: bool
+    node: Node  # for mistakes that only the other rows can tell
+
+
+Entry: TypeAlias = TriggerEntry | WorkloadEntry | BindingEntry
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """All that could be understood; where there are *mistakes* no plan can be made from it."""
+
+    name: str
+    workloads: Mapping[str, WorkloadEntry]
+    triggers: Mapping[str, TriggerEntry]
+    bindings: Mapping[str, BindingEntry]
+    misread: frozenset[tuple[str, str]]  # (section, name) of rows that are there, with mistakes
+    mistakes: Mistakes
+
+    @property
+    def owner(self) -> str:
+        return f"manifest:{self.name}"
+
+
+def as_duration(length: Micros) -> str:
+    """Return the text that `duration` reads as *length*, in whole seconds: `1h30m`."""
+    left, text = -(-length // SECOND) * SECOND, ""
+    for unit, size in (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND)):
+        count, left = divmod(left, size)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
