@@ -101,8 +101,8 @@ class WorkloadKind(ABC):
         server stops; it must end what it began before it lets the cancellation through.
         """
 
-    @classmethod
-    def reap(cls, runs: frozenset[str]) -> None:  # noqa: B027 - most kinds leave nothing behind
+    @classmethod  # noqa: B027 - most kinds leave nothing behind
+    def reap(cls, runs: frozenset[str]) -> None:
         """End what a server that died left running of these *runs* (ids as people see them)."""
 
 

@@ -39,6 +39,24 @@ What: TypeAlias = Literal["trigger", "workload", "binding"]
 # --- config ---------------------------------------------------------------------------------------
 
 
+class Unplanned(NamedTuple):
+    """A row that another program put in or changed, and how often since we looked."""
+
+    what: What
+    row_id: int
+    last_fired_changed: int
+    changes: int
+
+
+class Inspected(Struct, frozen=True, kw_only=True):
+    """A row as far as it can be read, and what is wrong with its columns."""
+
+    row: Trigger | Workload | Binding | None  # None: it is gone
+    problems: Sequence[str]
+    deleted: bool = False
+    timing: Timing | None = None
+
+
 class Timing(Struct, frozen=True, kw_only=True):
     """The schedule side of a trigger. A state of None: no sweep has created it yet."""
 
@@ -90,6 +108,14 @@ class TimingWrite(Struct, frozen=True, kw_only=True):
     revision_id: RevisionId | None  # of the spec; None: the revision written with it, or the same
 
 
+class BrokenMark(NamedTuple):
+    """Why a row is not served; None: it is again. Nothing else of the row is touched."""
+
+    what: What
+    row_id: int
+    problem: str | None
+
+
 class ConfigChange(Struct, frozen=True, kw_only=True):
     """Stored whole or not at all; Conflict where *generation* or a *before* is of the past."""
 
@@ -99,7 +125,8 @@ class ConfigChange(Struct, frozen=True, kw_only=True):
     workloads: Sequence[WorkloadWrite] = ()
     bindings: Sequence[BindingWrite] = ()
     timings: Sequence[TimingWrite] = ()
-    planned: Sequence[tuple[What, int]] = ()  # rows changed by hand that are dealt with by this
+    broken: Sequence[BrokenMark] = ()
+    planned: Sequence[Unplanned] = ()  # rows changed by hand that are dealt with by this
 
 
 class Config(Protocol):
@@ -119,6 +146,10 @@ class Config(Protocol):
 
     async def change(self, change: ConfigChange, now: Moment) -> list[Event]:
         """Store *change* with its revisions, epochs and skips; return the events of its fires."""
+        ...
+
+    async def inspect(self, what: What, row_ids: Sequence[int]) -> list[Inspected]:
+        """Read rows that may hold anything, in the order asked for."""
         ...
 
     async def revisions(self, row_id: int) -> list[Revision]: ...
@@ -169,6 +200,7 @@ class EpochRow(Struct, frozen=True, kw_only=True):
     base: Moment
     opening: Moment | None
     decided_from: Moment
+    before_until: Moment | None  # up to where the epoch before was decided
     spec: str | None
     zone_data: str | None
     why: str
@@ -190,7 +222,8 @@ class FiredRow(NamedTuple):
 class TriggerHistory(Struct, frozen=True, kw_only=True):
     """All that is kept of one schedule's decisions, oldest first."""
 
-    trigger: Trigger
+    trigger_id: TriggerId
+    name: str  # empty: its row was taken out by hand
     timing: Timing
     proved_from: Moment | None
     epochs: Sequence[EpochRow]
@@ -231,6 +264,10 @@ class History(Protocol):
         ...
 
     async def span_at(self, trigger_id: TriggerId, moment: Moment) -> SpanRow | None: ...
+
+    async def spans(self, trigger_id: TriggerId, limit: int) -> list[SpanRow]:
+        """Return the skips of a schedule, newest first."""
+        ...
 
     async def epochs(self, trigger_id: TriggerId) -> list[EpochRow]: ...
 
@@ -305,7 +342,7 @@ class Skip(NamedTuple):
     oldest: Moment
     newest: Moment
     reason: str
-    count: int | None
+    windows: int | None
     revision_id: RevisionId | None
 
 
@@ -334,7 +371,7 @@ class FanOutBatch(Struct, frozen=True, kw_only=True):
     events: Sequence[EventId]
     matched: Sequence[Matched]
     unmatched: Sequence[Unmatched]
-    places: int = 0  # runs that may be born running
+    may_begin: int = 0  # repeatable runs that may be born running
 
 
 class TakenRun(NamedTuple):
@@ -345,12 +382,13 @@ class TakenRun(NamedTuple):
     binding_id: BindingId
     workload_id: WorkloadId
     attempt: int
+    repeatable: bool
 
 
 class FanOutDone(Struct, frozen=True, kw_only=True):
     runs: int
     refused: Sequence[Unmatched]  # busy and full, beside the unmatched that were given
-    results: Sequence[Result]  # in the order matched, then unmatched; empty if done before
+    results: Sequence[Result]  # of a batch of one event; empty if that was done before
     taken: Sequence[TakenRun]  # born running
 
 
@@ -363,8 +401,8 @@ class Schedules(Protocol):
 
     def specs(self, ids: Sequence[int]) -> dict[int, str]: ...
 
-    def unplanned(self, limit: int) -> list[tuple[What, int, bool]]:
-        """Return rows that another program changed: what, id, whether last_fired_at did."""
+    def unplanned(self, limit: int) -> list[Unplanned]:
+        """Return rows that another program changed."""
         ...
 
     async def advance(
@@ -409,6 +447,13 @@ class Events(Protocol):
         ...
 
 
+class Places(NamedTuple):
+    """How many runs may be taken: *free* of any kind, *ahead* more of repeatable ones."""
+
+    free: int
+    ahead: int
+
+
 class Finished(NamedTuple):
     """The end of an attempt. QUEUED: again from *ready_at* on."""
 
@@ -419,6 +464,7 @@ class Finished(NamedTuple):
     outcome: str
     error: str | None
     ready_at: Moment
+    queue: str  # the workload's policy, for a run that is queued again
     counted: bool  # False: a soft stop gives the attempt back
 
 

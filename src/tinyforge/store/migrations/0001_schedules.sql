@@ -36,43 +36,55 @@ CREATE TABLE timing(
 CREATE INDEX timing_due ON timing(due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE epochs(
   trigger_id INTEGER NOT NULL, epoch INTEGER NOT NULL, since INTEGER NOT NULL, base INTEGER NOT NULL,
-  opening INTEGER, decided_from INTEGER NOT NULL, spec_id INTEGER, revision_id INTEGER, zone_data TEXT,
+  opening INTEGER, decided_from INTEGER NOT NULL, before_until INTEGER, spec_id INTEGER, revision_id INTEGER, zone_data TEXT,
   why TEXT NOT NULL, PRIMARY KEY(trigger_id, epoch)) WITHOUT ROWID;
 
 -- What other programs put in or changed. Our own connections switch SQL triggers off.
 CREATE TABLE unplanned(
   what TEXT NOT NULL, row_id INTEGER NOT NULL, last_fired_changed INTEGER NOT NULL DEFAULT 0,
+  changes INTEGER NOT NULL DEFAULT 1,
   PRIMARY KEY(what, row_id)) WITHOUT ROWID;
 CREATE TRIGGER trigger_put_by_hand AFTER INSERT ON triggers BEGIN
-  INSERT OR IGNORE INTO unplanned(what, row_id) VALUES ('trigger', NEW.id); END;
+  INSERT INTO unplanned(what, row_id) VALUES ('trigger', NEW.id)
+    ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER trigger_changed_by_hand AFTER UPDATE ON triggers BEGIN
   UPDATE timing SET due_at = NULL WHERE trigger_id IN (OLD.id, NEW.id) AND due_at IS NOT NULL;
-  INSERT OR IGNORE INTO unplanned(what, row_id) VALUES ('trigger', OLD.id), ('trigger', NEW.id); END;
+  INSERT INTO unplanned(what, row_id) VALUES ('trigger', OLD.id), ('trigger', NEW.id)
+    ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER trigger_gone_by_hand AFTER DELETE ON triggers BEGIN
   UPDATE timing SET due_at = NULL WHERE trigger_id = OLD.id AND due_at IS NOT NULL;
-  INSERT OR IGNORE INTO unplanned(what, row_id) VALUES ('trigger', OLD.id); END;
+  INSERT INTO unplanned(what, row_id) VALUES ('trigger', OLD.id)
+    ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER workload_put_by_hand AFTER INSERT ON workloads BEGIN
-  INSERT OR IGNORE INTO unplanned(what, row_id) VALUES ('workload', NEW.id); END;
+  INSERT INTO unplanned(what, row_id) VALUES ('workload', NEW.id)
+    ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER workload_changed_by_hand AFTER UPDATE ON workloads BEGIN
-  INSERT OR IGNORE INTO unplanned(what, row_id) VALUES ('workload', OLD.id), ('workload', NEW.id); END;
+  INSERT INTO unplanned(what, row_id) VALUES ('workload', OLD.id), ('workload', NEW.id)
+    ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER workload_gone_by_hand AFTER DELETE ON workloads BEGIN
-  INSERT OR IGNORE INTO unplanned(what, row_id) VALUES ('workload', OLD.id); END;
+  INSERT INTO unplanned(what, row_id) VALUES ('workload', OLD.id)
+    ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER binding_put_by_hand AFTER INSERT ON bindings BEGIN
-  INSERT OR IGNORE INTO unplanned(what, row_id) VALUES ('binding', NEW.id); END;
+  INSERT INTO unplanned(what, row_id) VALUES ('binding', NEW.id)
+    ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER binding_changed_by_hand AFTER UPDATE ON bindings BEGIN
-  INSERT OR IGNORE INTO unplanned(what, row_id) VALUES ('binding', OLD.id), ('binding', NEW.id); END;
+  INSERT INTO unplanned(what, row_id) VALUES ('binding', OLD.id), ('binding', NEW.id)
+    ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER binding_gone_by_hand AFTER DELETE ON bindings BEGIN
-  INSERT OR IGNORE INTO unplanned(what, row_id) VALUES ('binding', OLD.id); END;
+  INSERT INTO unplanned(what, row_id) VALUES ('binding', OLD.id)
+    ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER timing_put_by_hand AFTER INSERT ON timing BEGIN
   UPDATE timing SET due_at = NULL WHERE trigger_id = NEW.trigger_id AND due_at IS NOT NULL;
-  INSERT OR IGNORE INTO unplanned(what, row_id) VALUES ('trigger', NEW.trigger_id); END;
+  INSERT INTO unplanned(what, row_id) VALUES ('trigger', NEW.trigger_id)
+    ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER timing_changed_by_hand AFTER UPDATE ON timing BEGIN
   UPDATE timing SET due_at = NULL WHERE trigger_id = NEW.trigger_id AND due_at IS NOT NULL;
-  INSERT OR IGNORE INTO unplanned(what, row_id) VALUES ('trigger', NEW.trigger_id); END;
+  INSERT INTO unplanned(what, row_id) VALUES ('trigger', NEW.trigger_id)
+    ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER last_fired_changed_by_hand AFTER UPDATE OF last_fired_at ON timing
   WHEN NEW.last_fired_at IS NOT OLD.last_fired_at BEGIN
   INSERT INTO unplanned(what, row_id, last_fired_changed) VALUES ('trigger', NEW.trigger_id, 1)
-  ON CONFLICT DO UPDATE SET last_fired_changed = 1; END;
+  ON CONFLICT DO UPDATE SET last_fired_changed = 1, changes = changes + 1; END;
 
 -- History.
 CREATE TABLE events(

@@ -1,0 +1,446 @@
+"""Config: triggers, workloads, bindings and the timing of schedules, changed in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from importlib.metadata import version
+from typing import TypeVar
+
+import apsw
+
+from tinyforge.clock import Moment
+from tinyforge.errors import Conflict, NotFound
+from tinyforge.model import (
+    Binding,
+    Event,
+    EventId,
+    Revision,
+    RevisionId,
+    Trigger,
+    TriggerId,
+    Workload,
+)
+from tinyforge.store.port import (
+    BindingWrite,
+    BrokenMark,
+    Catalog,
+    ConfigChange,
+    Inspected,
+    Timing,
+    TimingWrite,
+    TriggerWrite,
+    What,
+    WorkloadWrite,
+)
+from tinyforge.store.sqlite import cells
+from tinyforge.store.sqlite.hot import GENERATION
+from tinyforge.store.sqlite.parts import Parts, ask, text
+
+W = TypeVar("W", TriggerWrite, WorkloadWrite, BindingWrite)
+
+TABLES: dict[What, tuple[str, tuple[str, ...], Callable[[Sequence[object]], Inspected]]] = {
+    "trigger": ("triggers", cells.TRIGGER_ONLY, cells.trigger_of),
+    "workload": ("workloads", cells.WORKLOAD_ONLY, cells.workload_of),
+    "binding": ("bindings", cells.BINDING_ONLY, cells.binding_of),
+}
+TIMINGS = (
+    f"SELECT m.trigger_id, s.text, {cells.select(cells.TIMING, 'm')}"  # noqa: S608 - our own columns
+    " FROM timing m LEFT JOIN specs s ON s.id = m.spec_id"
+)
+AMONG = "WHERE m.trigger_id IN (SELECT value FROM json_each(?))"
+
+PUT_TRIGGERS = """
+INSERT INTO triggers(id, name, kind, config, enabled, managed_by, revision_id, broken, deleted_at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+  value ->> 7, value ->> 8 FROM jsonb_each(?) WHERE true
+ON CONFLICT(id) DO UPDATE SET name = excluded.name, kind = excluded.kind, config = excluded.config,
+  enabled = excluded.enabled, managed_by = excluded.managed_by, revision_id = excluded.revision_id,
+  broken = excluded.broken, deleted_at = excluded.deleted_at"""
+
+PUT_WORKLOADS = """
+INSERT INTO workloads(id, name, kind, config, queue, timeout, retry, idempotent, managed_by,
+  revision_id, broken, deleted_at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+  value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM jsonb_each(?) WHERE true
+ON CONFLICT(id) DO UPDATE SET name = excluded.name, kind = excluded.kind, config = excluded.config,
+  queue = excluded.queue, timeout = excluded.timeout, retry = excluded.retry,
+  idempotent = excluded.idempotent, managed_by = excluded.managed_by,
+  revision_id = excluded.revision_id, broken = excluded.broken, deleted_at = excluded.deleted_at"""
+
+PUT_BINDINGS = """
+INSERT INTO bindings(id, name, trigger_id, workload_id, rule, enabled, managed_by, revision_id,
+  broken, deleted_at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+  value ->> 7, value ->> 8, value ->> 9 FROM jsonb_each(?) WHERE true
+ON CONFLICT(id) DO UPDATE SET name = excluded.name, trigger_id = excluded.trigger_id,
+  workload_id = excluded.workload_id, rule = excluded.rule, enabled = excluded.enabled,
+  managed_by = excluded.managed_by, revision_id = excluded.revision_id, broken = excluded.broken,
+  deleted_at = excluded.deleted_at"""
+
+MARK_BROKEN = """
+UPDATE {0} SET broken = b.problem
+FROM (SELECT value ->> 1 AS id, value ->> 2 AS problem FROM jsonb_each(?)) b WHERE {0}.id = b.id"""
+CLOSE_REVISIONS = """
+UPDATE revisions SET until_at = ?2
+WHERE row_id IN (SELECT value FROM json_each(?1)) AND until_at IS NULL"""
+PUT_REVISIONS = """
+INSERT INTO revisions(id, what, row_id, text, zone_data, from_at, author)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?3, ?2, ?4 FROM jsonb_each(?1)"""
+
+UNMOVED = """
+SELECT count(*) FROM jsonb_each(?) b JOIN timing t
+ON t.trigger_id = b.value ->> 0 AND t.epoch = b.value ->> 1 AND t.decided_until = b.value ->> 2"""
+PUT_SPECS = "INSERT OR IGNORE INTO specs(text) SELECT value FROM json_each(?)"
+PUT_TIMINGS = """
+INSERT INTO timing(trigger_id, due_at, decided_until, last_fired_at, base, opening, epoch, since,
+  paused_at, disabled_at, spec_id, revision_id)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+  value ->> 7, value ->> 8, value ->> 9, (SELECT id FROM specs WHERE text = value ->> 10),
+  value ->> 11 FROM jsonb_each(?) WHERE true
+ON CONFLICT(trigger_id) DO UPDATE SET due_at = excluded.due_at,
+  decided_until = excluded.decided_until, last_fired_at = excluded.last_fired_at,
+  base = excluded.base, opening = excluded.opening, epoch = excluded.epoch, since = excluded.since,
+  paused_at = excluded.paused_at, disabled_at = excluded.disabled_at, spec_id = excluded.spec_id,
+  revision_id = coalesce(excluded.revision_id, timing.revision_id)"""
+PUT_EPOCHS = """
+INSERT OR REPLACE INTO epochs(trigger_id, epoch, since, base, opening, decided_from,
+  before_until, spec_id, revision_id, zone_data, why)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+  (SELECT id FROM specs WHERE text = value ->> 7), value ->> 8, ?2, value ->> 9
+FROM jsonb_each(?1)"""
+PUT_SPANS = """
+INSERT INTO spans(trigger_id, epoch, from_at, until_at, reason, count, revision_id, decided_at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, ?2
+FROM jsonb_each(?1)"""
+PUT_FIRES = """
+INSERT INTO events(id, trigger_id, epoch, window_at, accepted_at, last_at, folded, folded_from,
+  revision_id)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, value ->> 4, value ->> 5,
+  value ->> 6, value ->> 7 FROM jsonb_each(?1)"""
+PLANNED = """
+DELETE FROM unplanned WHERE (what, row_id, changes) IN
+  (SELECT value ->> 0, value ->> 1, value ->> 3 FROM jsonb_each(?))"""
+NEW_GENERATION = """
+INSERT INTO facts(name, value) VALUES ('generation', 1)
+ON CONFLICT DO UPDATE SET value = value + 1"""
+
+
+class ConfigRows:
+    _parts: Parts
+
+    def new_id(self, now: Moment) -> int:
+        return self._parts.ids.next(now)
+
+    async def catalog(self) -> Catalog:
+        return await self._parts.read(_catalog)
+
+    async def trigger_named(self, name: str) -> tuple[Trigger, Timing | None]:
+        def query(db: apsw.Connection) -> tuple[Trigger, Timing | None]:
+            trigger = _named(db, "trigger", name)
+            assert isinstance(trigger, Trigger)  # noqa: S101 - narrows the table's row type
+            return trigger, _timing(db, trigger.id)
+
+        return await self._parts.read(query)
+
+    async def workload_named(self, name: str) -> Workload:
+        found = await self._parts.read(lambda db: _named(db, "workload", name))
+        assert isinstance(found, Workload)  # noqa: S101 - narrows the table's row type
+        return found
+
+    async def bindings_of(self, trigger_id: TriggerId) -> list[Binding]:
+        where = "r.trigger_id = ? AND r.deleted_at IS NULL ORDER BY r.id"
+        found_rows = await self._parts.read(
+            lambda db: rows_where(db, "binding", where, (trigger_id,))
+        )
+        return [found.row for found in found_rows if isinstance(found.row, Binding)]
+
+    async def names(self, what: What, ids: Sequence[int]) -> dict[int, str]:
+        table = TABLES[what][0]
+        query = f"SELECT id, CAST(name AS BLOB) FROM {table} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: E501, S608 - our own table
+        wanted = text(list(ids))
+        rows = await self._parts.read(lambda db: ask(db, query, (wanted,)))
+        return {number: name.decode(errors="replace") for number, name in rows}
+
+    async def inspect(self, what: What, row_ids: Sequence[int]) -> list[Inspected]:
+        return await self._parts.read(lambda db: _inspect(db, what, row_ids))
+
+    async def revisions(self, row_id: int) -> list[Revision]:
+        query = (
+            "SELECT id, what, row_id, text, zone_data, from_at, until_at, author FROM revisions"
+            " WHERE row_id = ? ORDER BY from_at, id"
+        )
+        rows = await self._parts.read(lambda db: ask(db, query, (row_id,)))
+        return [
+            Revision(
+                id=RevisionId(number),
+                what=what,
+                row_id=row,
+                text=written,
+                zone_data=zone,
+                since=since,
+                until=until,
+                author=author,
+            )
+            for number, what, row, written, zone, since, until, author in rows
+        ]
+
+    async def change(self, change: ConfigChange, now: Moment) -> list[Event]:
+        ids = self._parts.ids
+        revisions = _Revisions(lambda: ids.next(now))
+        triggers = _trigger_rows(change.triggers, revisions, now)
+        workloads = _workload_rows(change.workloads, revisions, now)
+        bindings = _binding_rows(change.bindings, revisions, now)
+        timings = _TimingRows(change.timings, revisions, lambda: ids.next(now), now)
+
+        def work(db: apsw.Connection) -> None:
+            _check_generation(db, change)
+            timings.check(db)
+            revisions.store(db, now, change.author)
+            for statement, rows in (
+                (PUT_TRIGGERS, triggers),
+                (PUT_WORKLOADS, workloads),
+                (PUT_BINDINGS, bindings),
+            ):
+                if rows:
+                    _put(db, statement, rows)
+            timings.store(db)
+            _mark_broken(db, change.broken)
+            if change.planned:
+                db.execute(PLANNED, (text(list(change.planned)),))
+            if triggers or workloads or bindings or change.broken:
+                db.execute(NEW_GENERATION)
+
+        await self._parts.writer.submit(work)
+        return timings.events
+
+
+class _Revisions:
+    """New revisions of one change, by the row they belong to."""
+
+    def __init__(self, new_id: Callable[[], int]) -> None:
+        self._new_id = new_id
+        self._rows: list[tuple[int, str, int, str]] = []
+        self._closed: list[int] = []
+        self.of: dict[int, int] = {}
+
+    def add(self, what: What, row_id: int, written: str | None, *, deleted: bool) -> int | None:
+        if deleted:
+            self._closed.append(row_id)
+        elif written is not None:
+            self.of[row_id] = number = self._new_id()
+            self._rows.append((number, what, row_id, written))
+            return number
+        return None
+
+    def store(self, db: apsw.Connection, now: Moment, author: str) -> None:
+        closed = [*self._closed, *self.of]
+        if closed:
+            db.execute(CLOSE_REVISIONS, (text(closed), now))
+        if self._rows:
+            db.execute(PUT_REVISIONS, (text(self._rows), now, version("tzdata"), author))
+
+
+class _TimingRows:
+    """Timing, epochs, skips and fires of one change."""
+
+    def __init__(
+        self,
+        writes: Sequence[TimingWrite],
+        revisions: _Revisions,
+        new_id: Callable[[], int],
+        now: Moment,
+    ) -> None:
+        self._now = now
+        self._before = [(w.trigger_id, *w.before) for w in writes if w.before is not None]
+        self._specs = sorted({w.spec for w in writes if w.spec is not None})
+        self._timings: list[tuple[object, ...]] = []
+        self._epochs: list[tuple[object, ...]] = []
+        self._spans: list[tuple[object, ...]] = []
+        self.events: list[Event] = []
+        for write in writes:
+            self._add(write, write.revision_id or revisions.of.get(write.trigger_id), new_id)
+
+    def _add(self, write: TimingWrite, revision: int | None, new_id: Callable[[], int]) -> None:
+        decision, trigger = write.decision, write.trigger_id
+        s = decision.state
+        moments = (decision.due_at, s.decided_until, s.last_fired_at, s.base, s.opening, s.epoch)
+        resting = (s.since, s.paused_at, s.disabled_at)
+        self._timings.append((trigger, *moments, *resting, write.spec, revision))
+        if decision.why is not None:
+            began = (trigger, s.epoch, s.since, s.base, s.opening, s.decided_until)
+            reach = (decision.before_until, write.spec, revision)
+            self._epochs.append((*began, *reach, decision.why))
+        if decision.skipped is not None:
+            span = decision.skipped.span
+            reach = (trigger, decision.epoch, span.oldest, span.newest)
+            self._spans.append((*reach, decision.skipped.reason, span.count, revision))
+        if decision.fire is not None:
+            self.events.append(_fired(write, EventId(new_id()), revision, self._now))
+
+    def check(self, db: apsw.Connection) -> None:
+        if not self._before:
+            return
+        found = ask(db, UNMOVED, (text(self._before),))[0][0]
+        if found != len(self._before):
+            raise Conflict("a schedule moved since it was read")
+
+    def store(self, db: apsw.Connection) -> None:
+        if self._specs:
+            db.execute(PUT_SPECS, (text(self._specs),))
+        if self._timings:
+            db.execute(PUT_TIMINGS, (text(self._timings),))
+        if self._epochs:
+            db.execute(PUT_EPOCHS, (text(self._epochs), version("tzdata")))
+        if self._spans:
+            db.execute(PUT_SPANS, (text(self._spans), self._now))
+        if self.events:
+            db.execute(PUT_FIRES, (text([_fire_row(e) for e in self.events]), self._now))
+
+
+def _fired(write: TimingWrite, number: EventId, revision: int | None, now: Moment) -> Event:
+    decision, fire = write.decision, write.decision.fire
+    assert fire is not None  # noqa: S101 - the caller looked
+    return Event(
+        id=number,
+        trigger_id=write.trigger_id,
+        accepted_at=now,
+        epoch=decision.epoch,
+        window=fire.window,
+        folded=fire.folded.count if fire.folded else 0,
+        folded_from=fire.folded.oldest if fire.folded else None,
+        last_fired_at=decision.state.last_fired_at,
+        revision_id=None if revision is None else RevisionId(revision),
+    )
+
+
+def _fire_row(e: Event) -> tuple[object, ...]:
+    key = (e.id, e.trigger_id, e.epoch, e.window)
+    return (*key, e.last_fired_at, e.folded, e.folded_from, e.revision_id)
+
+
+def _trigger_rows(
+    writes: Sequence[TriggerWrite], revisions: _Revisions, now: Moment
+) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for write in _deleted_first(writes):
+        t = write.row
+        revision = revisions.add("trigger", t.id, write.text, deleted=write.deleted)
+        own = (t.id, t.name, t.kind, text(t.config), int(t.enabled), t.managed_by)
+        rows.append((*own, revision or t.revision_id, t.broken, now if write.deleted else None))
+    return rows
+
+
+def _workload_rows(
+    writes: Sequence[WorkloadWrite], revisions: _Revisions, now: Moment
+) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for write in _deleted_first(writes):
+        w = write.row
+        revision = revisions.add("workload", w.id, write.text, deleted=write.deleted)
+        common = (w.queue, cells.timeout_text(w.timeout), cells.retry_text(w.retry), w.idempotent)
+        own = (w.id, w.name, w.kind, text(w.config), *common, w.managed_by)
+        rows.append((*own, revision or w.revision_id, w.broken, now if write.deleted else None))
+    return rows
+
+
+def _binding_rows(
+    writes: Sequence[BindingWrite], revisions: _Revisions, now: Moment
+) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for write in _deleted_first(writes):
+        b = write.row
+        revision = revisions.add("binding", b.id, write.text, deleted=write.deleted)
+        rule = text(b.rule) if b.rule else None
+        own = (b.id, b.name, b.trigger_id, b.workload_id, rule, int(b.enabled), b.managed_by)
+        rows.append((*own, revision or b.revision_id, b.broken, now if write.deleted else None))
+    return rows
+
+
+def _deleted_first(writes: Sequence[W]) -> Iterable[W]:
+    """Order *writes*: a name is free for its next row only after the row before has gone."""
+    return sorted(writes, key=lambda write: not write.deleted)
+
+
+def _put(db: apsw.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    try:
+        db.execute(statement, (text(rows),))
+    except apsw.ConstraintError as problem:
+        raise Conflict(f"a name is taken: {problem}") from problem
+
+
+def _mark_broken(db: apsw.Connection, marks: Sequence[BrokenMark]) -> None:
+    for what, (table, _, _) in TABLES.items():
+        rows = [mark for mark in marks if mark.what == what]
+        if rows:
+            db.execute(MARK_BROKEN.format(table), (text(rows),))
+
+
+def _check_generation(db: apsw.Connection, change: ConfigChange) -> None:
+    if change.generation is None:
+        return
+    if ask(db, GENERATION)[0][0] != change.generation:
+        raise Conflict("the config changed since it was read")
+
+
+# --- reads ----------------------------------------------------------------------------------------
+
+
+def rows_where(
+    db: apsw.Connection, what: What, where: str, bindings: tuple[object, ...] = ()
+) -> list[Inspected]:
+    table, columns, read = TABLES[what]
+    query = f"SELECT r.id, {cells.select(columns, 'r')} FROM {table} r WHERE {where}"  # noqa: S608 - our own columns
+    return [read(row) for row in ask(db, query, bindings)]
+
+
+def _catalog(db: apsw.Connection) -> Catalog:
+    alive = "r.deleted_at IS NULL ORDER BY r.id"
+    triggers = [f.row for f in rows_where(db, "trigger", alive) if isinstance(f.row, Trigger)]
+    workloads = [f.row for f in rows_where(db, "workload", alive) if isinstance(f.row, Workload)]
+    bindings = [f.row for f in rows_where(db, "binding", alive) if isinstance(f.row, Binding)]
+    return Catalog(
+        generation=ask(db, GENERATION)[0][0],
+        triggers=triggers,
+        workloads=workloads,
+        bindings=bindings,
+        timings=[cells.timing_of(row) for row in ask(db, TIMINGS)],
+    )
+
+
+def _timing(db: apsw.Connection, trigger_id: int) -> Timing | None:
+    rows = ask(db, f"{TIMINGS} WHERE m.trigger_id = ?", (trigger_id,))
+    return cells.timing_of(rows[0]) if rows else None
+
+
+def _inspect(db: apsw.Connection, what: What, row_ids: Sequence[int]) -> list[Inspected]:
+    wanted = text(list(row_ids))
+    within = "r.id IN (SELECT value FROM json_each(?))"
+    found = {_id(f): f for f in rows_where(db, what, within, (wanted,))}
+    timings: dict[int, Timing] = {}
+    if what == "trigger":
+        query = f"{TIMINGS} {AMONG}"
+        timings = {row[0]: cells.timing_of(row) for row in ask(db, query, (wanted,))}
+    gone = Inspected(row=None, problems=(), deleted=True)
+    return [_with_timing(found.get(number, gone), timings.get(number)) for number in row_ids]
+
+
+def _with_timing(found: Inspected, timing: Timing | None) -> Inspected:
+    if timing is None:
+        return found
+    return Inspected(row=found.row, problems=found.problems, deleted=found.deleted, timing=timing)
+
+
+def _id(found: Inspected) -> int:
+    return found.row.id if found.row is not None else 0
+
+
+def _named(db: apsw.Connection, what: What, name: str) -> Trigger | Workload | Binding:
+    found = rows_where(db, what, "r.name = ? AND r.deleted_at IS NULL", (name,))
+    if found and found[0].row is not None:
+        return found[0].row
+    table = TABLES[what][0]
+    query = f"SELECT CAST(name AS BLOB) FROM {table} WHERE deleted_at IS NULL"  # noqa: S608 - our own table
+    names = [row[0].decode(errors="replace") for row in ask(db, query)]
+    near = get_close_matches(name, names, 1)
+    raise NotFound(what, name, near[0] if near else None)

@@ -1,0 +1,83 @@
+"""How we open the file. Our own connections switch SQL triggers off: those watch other programs."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from tinyforge.errors import DataInUse, StoreUnavailable
+
+DATABASE = "tinyforge.db"
+LOCK = "tinyforge.lock"
+BUSY_TIMEOUT_MS = 5_000
+CACHE_KIB = 32 * 1024
+ENVIRONMENT = (  # the machine's fault, not the statement's
+    apsw.FullError,
+    apsw.IOError,
+    apsw.ReadOnlyError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.CorruptError,
+    apsw.CantOpenError,
+    apsw.NoMemError,
+    apsw.NotADBError,
+)
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    """Open the file to write, durable at each commit."""
+    connection = _open(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # another connection does it, off the path
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    connection = _open(path, apsw.SQLITE_OPEN_READWRITE)
+    connection.execute("PRAGMA query_only = 1")
+    return connection
+
+
+def open_checkpointer(path: Path) -> apsw.Connection:
+    connection = _open(path, apsw.SQLITE_OPEN_READWRITE)
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    return connection
+
+
+def open_file_only(path: Path) -> apsw.Connection:
+    """Open a file of which not even the folder can be written."""
+    return _open(path, apsw.SQLITE_OPEN_READONLY)
+
+
+def _open(path: Path, flags: int) -> apsw.Connection:
+    try:
+        connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except ENVIRONMENT as problem:
+        raise StoreUnavailable(f"{path}: {problem}") from problem
+    return connection
+
+
+@contextmanager
+def sole_owner(folder: Path) -> Iterator[None]:
+    """Hold the lock of a data folder; DataInUse if another process does."""
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataInUse(str(folder)) from None
+        yield
+    finally:
+        os.close(handle)

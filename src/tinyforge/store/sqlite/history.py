@@ -1,0 +1,270 @@
+"""History as people and `verify` read it: in the reader's thread, each answer one snapshot."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import apsw
+from backports import zstd
+
+from tinyforge.clock import Moment
+from tinyforge.errors import NotFound
+from tinyforge.ids import show
+from tinyforge.model import (
+    Attempt,
+    BindingId,
+    Event,
+    EventId,
+    Outcome,
+    Result,
+    RevisionId,
+    Run,
+    RunId,
+    TriggerId,
+)
+from tinyforge.store.port import (
+    EpochRow,
+    EventFilter,
+    FiredRow,
+    LogChunk,
+    MissingResult,
+    RunFilter,
+    SpanRow,
+    Timing,
+    TriggerHistory,
+)
+from tinyforge.store.sqlite import cells
+from tinyforge.store.sqlite.config import TIMINGS
+from tinyforge.store.sqlite.hot import EVENT_COLUMNS
+from tinyforge.store.sqlite.parts import Parts, ask, text
+from tinyforge.store.sqlite.rows import RUN_COLUMNS, attempt_of, event_of, run_of
+
+MOST_LOG_BYTES = 1024 * 1024
+EVENT = f"SELECT {EVENT_COLUMNS} FROM events"  # noqa: S608 - our own columns
+RUN = f"SELECT {RUN_COLUMNS} FROM runs"  # noqa: S608 - our own columns
+RESULTS_OF = """
+SELECT event_id, binding_id, outcome, reason, NULL FROM results
+WHERE event_id IN (SELECT value FROM json_each(?1))
+UNION ALL
+SELECT event_id, binding_id, 'matched', 'matched', id FROM runs
+WHERE event_id IN (SELECT value FROM json_each(?1)) ORDER BY 1, 2"""
+LOG = "SELECT seq, at, bytes, chunk FROM run_log WHERE run_id = ?1 AND seq > ?2 ORDER BY seq"
+AT_WINDOW = f"{EVENT} WHERE window_at = ?1 AND trigger_id = ?2 ORDER BY epoch DESC LIMIT 1"
+FOLDED_AT = f"""
+{EVENT} WHERE window_at > ?1 AND trigger_id = ?2 AND folded_from <= ?1
+ORDER BY window_at LIMIT 1"""
+SPAN_COLUMNS = "trigger_id, epoch, from_at, until_at, reason, count, decided_at, revision_id"
+SPAN_AT = f"""
+SELECT {SPAN_COLUMNS} FROM spans
+WHERE trigger_id = ?2 AND from_at <= ?1 AND until_at >= ?1 ORDER BY epoch DESC LIMIT 1"""  # noqa: S608 - our own columns
+EPOCHS = """
+SELECT e.trigger_id, e.epoch, e.since, e.base, e.opening, e.decided_from, e.before_until, s.text,
+  e.zone_data, e.why, e.revision_id FROM epochs e LEFT JOIN specs s ON s.id = e.spec_id
+WHERE e.trigger_id IN (SELECT value FROM json_each(?)) ORDER BY e.trigger_id, e.epoch"""
+SCHEDULES = "SELECT trigger_id FROM timing WHERE trigger_id > ?1 ORDER BY trigger_id LIMIT ?2"
+FIRED = """
+SELECT trigger_id, id, epoch, window_at, last_at, folded, folded_from, fanned_at IS NOT NULL
+FROM events WHERE window_at IS NOT NULL AND trigger_id IN (SELECT value FROM json_each(?))
+ORDER BY epoch, window_at"""
+SPANS_OF = f"""
+SELECT {SPAN_COLUMNS} FROM spans WHERE trigger_id IN (SELECT value FROM json_each(?))
+ORDER BY epoch, from_at"""  # noqa: S608 - our own columns
+PROVED = """
+SELECT id, proved_from FROM triggers
+WHERE typeof(proved_from) = 'integer' AND id IN (SELECT value FROM json_each(?))"""
+WITHOUT_RESULTS = """
+SELECT e.id, b.id FROM events e JOIN bindings b ON b.trigger_id = e.trigger_id
+WHERE e.fanned_at IS NOT NULL AND b.id < e.id
+  AND (b.deleted_at IS NULL OR b.deleted_at > e.fanned_at)
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.event_id = e.id AND r.binding_id = b.id)
+  AND NOT EXISTS (SELECT 1 FROM results x WHERE x.event_id = e.id AND x.binding_id = b.id)
+LIMIT ?"""
+
+
+class HistoryRows:
+    _parts: Parts
+
+    async def events(self, wanted: EventFilter) -> list[Event]:
+        where, values = _conditions(
+            ("trigger_id = ?", wanted.trigger_id), ("id < ?", wanted.before)
+        )
+        query = f"{EVENT} {where} ORDER BY id DESC LIMIT ?"
+        rows = await self._parts.read(lambda db: ask(db, query, (*values, wanted.limit)))
+        return list(map(event_of, rows))
+
+    async def event(self, event_id: EventId) -> Event:
+        rows = await self._parts.read(lambda db: ask(db, f"{EVENT} WHERE id = ?", (event_id,)))
+        if not rows:
+            raise NotFound("event", show("evt", event_id))
+        return event_of(rows[0])
+
+    async def results(self, event_ids: Sequence[EventId]) -> dict[EventId, list[Result]]:
+        wanted = text(list(event_ids))
+        rows = await self._parts.read(lambda db: ask(db, RESULTS_OF, (wanted,)))
+        found: dict[EventId, list[Result]] = {event_id: [] for event_id in event_ids}
+        for event_id, binding_id, outcome, reason, run_id in rows:
+            found[EventId(event_id)].append(
+                Result(
+                    binding_id=BindingId(binding_id),
+                    outcome=Outcome(outcome),
+                    reason=reason or "",
+                    run_id=None if run_id is None else RunId(run_id),
+                )
+            )
+        return found
+
+    async def runs(self, wanted: RunFilter) -> list[Run]:
+        where, values = _conditions(
+            ("workload_id = ?", wanted.workload_id),
+            ("event_id = ?", wanted.event_id),
+            ("state = ?", None if wanted.state is None else int(wanted.state)),
+            ("id < ?", wanted.before),
+        )
+        query = f"{RUN} {where} ORDER BY id DESC LIMIT ?"
+        rows = await self._parts.read(lambda db: ask(db, query, (*values, wanted.limit)))
+        return list(map(run_of, rows))
+
+    async def run(self, run_id: RunId) -> Run:
+        rows = await self._parts.read(lambda db: ask(db, f"{RUN} WHERE id = ?", (run_id,)))
+        if not rows:
+            raise NotFound("run", show("run", run_id))
+        return run_of(rows[0])
+
+    async def attempts(self, run_id: RunId) -> list[Attempt]:
+        query = (
+            "SELECT run_id, n, owner, started_at, ended_at, outcome, error FROM attempts"
+            " WHERE run_id = ? ORDER BY n"
+        )
+        rows = await self._parts.read(lambda db: ask(db, query, (run_id,)))
+        return list(map(attempt_of, rows))
+
+    async def log(self, run_id: RunId, after: int = -1) -> list[LogChunk]:
+        return await self._parts.read(lambda db: _log(db, run_id, after))
+
+    async def event_at(self, trigger_id: TriggerId, moment: Moment) -> Event | None:
+        def query(db: apsw.Connection) -> Event | None:
+            for statement in (AT_WINDOW, FOLDED_AT):
+                if rows := ask(db, statement, (moment, trigger_id)):
+                    return event_of(rows[0])
+            return None
+
+        return await self._parts.read(query)
+
+    async def span_at(self, trigger_id: TriggerId, moment: Moment) -> SpanRow | None:
+        rows = await self._parts.read(lambda db: ask(db, SPAN_AT, (moment, trigger_id)))
+        return _span_of(rows[0]) if rows else None
+
+    async def spans(self, trigger_id: TriggerId, limit: int) -> list[SpanRow]:
+        query = (
+            f"SELECT {SPAN_COLUMNS} FROM spans WHERE trigger_id = ? ORDER BY from_at DESC LIMIT ?"  # noqa: S608 - our own columns
+        )
+        rows = await self._parts.read(lambda db: ask(db, query, (trigger_id, limit)))
+        return list(map(_span_of, rows))
+
+    async def epochs(self, trigger_id: TriggerId) -> list[EpochRow]:
+        wanted = text([trigger_id])
+        rows = await self._parts.read(lambda db: ask(db, EPOCHS, (wanted,)))
+        return list(map(_epoch_of, rows))
+
+    async def histories(self, after: TriggerId | None, limit: int) -> list[TriggerHistory]:
+        return await self._parts.read(lambda db: _histories(db, after, limit))
+
+    async def events_without_results(self, limit: int) -> list[MissingResult]:
+        rows = await self._parts.read(lambda db: ask(db, WITHOUT_RESULTS, (limit,)))
+        return [MissingResult(EventId(e), BindingId(b)) for e, b in rows]
+
+
+def _conditions(*pairs: tuple[str, int | None]) -> tuple[str, tuple[int, ...]]:
+    given = [(condition, value) for condition, value in pairs if value is not None]
+    where = " AND ".join(condition for condition, _ in given)
+    return f"WHERE {where}" if where else "", tuple(value for _, value in given)
+
+
+def _log(db: apsw.Connection, run_id: RunId, after: int) -> list[LogChunk]:
+    chunks: list[LogChunk] = []
+    left = MOST_LOG_BYTES
+    for seq, at, size, packed in db.execute(LOG, (run_id, after)):
+        left -= size
+        if left < 0 and chunks:
+            break
+        lines = zstd.decompress(packed).decode(errors="replace").split("\n")
+        chunks.append(LogChunk(seq=seq, at=at, lines=lines))
+    return chunks
+
+
+def _histories(db: apsw.Connection, after: TriggerId | None, limit: int) -> list[TriggerHistory]:
+    found = ask(db, SCHEDULES, (after or 0, limit))
+    ids = [TriggerId(row[0]) for row in found]
+    wanted = (text(ids),)
+    within = "WHERE m.trigger_id IN (SELECT value FROM json_each(?))"
+    timings = {row[0]: cells.timing_of(row) for row in ask(db, f"{TIMINGS} {within}", wanted)}
+    proved = dict(ask(db, PROVED, wanted))
+    epochs: defaultdict[int, list[EpochRow]] = defaultdict(list)
+    for row in ask(db, EPOCHS, wanted):
+        epochs[row[0]].append(_epoch_of(row))
+    fired: defaultdict[int, list[FiredRow]] = defaultdict(list)
+    for trigger, number, *rest in ask(db, FIRED, wanted):
+        fired[trigger].append(FiredRow(EventId(number), *rest))
+    spans: defaultdict[int, list[SpanRow]] = defaultdict(list)
+    for row in ask(db, SPANS_OF, wanted):
+        spans[row[0]].append(_span_of(row))
+    names = _names(db, wanted)
+    return [
+        TriggerHistory(
+            trigger_id=number,
+            name=names.get(number, ""),
+            timing=timings.get(number, Timing(trigger_id=number, state=None)),
+            proved_from=proved.get(number),
+            epochs=epochs[number],
+            fired=fired[number],
+            spans=spans[number],
+        )
+        for number in ids
+    ]
+
+
+def _names(db: apsw.Connection, wanted: tuple[str]) -> dict[int, str]:
+    query = (
+        "SELECT id, CAST(name AS BLOB) FROM triggers WHERE id IN (SELECT value FROM json_each(?))"
+    )
+    rows = ask(db, query, wanted)
+    return {number: name.decode(errors="replace") for number, name in rows}
+
+
+def _epoch_of(row: Sequence[object]) -> EpochRow:
+    (trigger, epoch, since, base, opening, decided_from, before_until) = row[:7]
+    (spec, zone_data, why, revision) = row[7:]
+    assert isinstance(trigger, int) and isinstance(epoch, int)  # noqa: S101, PT018 - narrows
+    assert isinstance(since, int) and isinstance(base, int)  # noqa: S101, PT018 - narrows
+    assert isinstance(decided_from, int)  # noqa: S101 - narrows
+    return EpochRow(
+        trigger_id=TriggerId(trigger),
+        epoch=epoch,
+        since=since,
+        base=base,
+        opening=opening if isinstance(opening, int) else None,
+        decided_from=decided_from,
+        before_until=before_until if isinstance(before_until, int) else None,
+        spec=None if spec is None else str(spec),
+        zone_data=None if zone_data is None else str(zone_data),
+        why=str(why),
+        revision_id=RevisionId(revision) if isinstance(revision, int) else None,
+    )
+
+
+def _span_of(row: Sequence[object]) -> SpanRow:
+    trigger, epoch, oldest, newest, reason, count, decided, revision = row
+    assert isinstance(trigger, int) and isinstance(epoch, int)  # noqa: S101, PT018 - narrows
+    assert isinstance(oldest, int) and isinstance(newest, int)  # noqa: S101, PT018 - narrows
+    assert isinstance(decided, int)  # noqa: S101 - narrows
+    return SpanRow(
+        trigger_id=TriggerId(trigger),
+        epoch=epoch,
+        oldest=oldest,
+        newest=newest,
+        reason=str(reason),
+        count=count if isinstance(count, int) else None,
+        decided_at=decided,
+        revision_id=RevisionId(revision) if isinstance(revision, int) else None,
+    )

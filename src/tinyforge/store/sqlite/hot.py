@@ -1,0 +1,329 @@
+"""The hot path: due rows, their events, results and runs. Whole batches in each statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple
+
+import apsw
+from msgspec.structs import replace
+
+from tinyforge.clock import Moment
+from tinyforge.errors import Conflict
+from tinyforge.ids import Ids
+from tinyforge.model import (
+    Event,
+    EventDraft,
+    EventId,
+    Outcome,
+    Result,
+    RunId,
+    TriggerId,
+)
+from tinyforge.store.port import (
+    Advance,
+    Due,
+    FanOutBatch,
+    FanOutDone,
+    Matched,
+    Route,
+    Routes,
+    Skip,
+    TakenRun,
+    Unmatched,
+    Unplanned,
+)
+from tinyforge.store.sqlite import statements as sql
+from tinyforge.store.sqlite.lanes import Queued
+from tinyforge.store.sqlite.parts import Parts, ask, snapshot, text
+from tinyforge.store.sqlite.rows import event_of
+
+GENERATION = "SELECT coalesce((SELECT value FROM facts WHERE name = 'generation'), 0)"
+HIGH_WATER = "SELECT coalesce((SELECT value FROM facts WHERE name = 'high_water'), 0)"
+EVENT_COLUMNS = (
+    "id, trigger_id, accepted_at, epoch, window_at, key, folded, folded_from, last_at, facts,"
+    " actor, ruleless, revision_id, fanned_at, tries"
+)
+OPEN = f"""
+SELECT {EVENT_COLUMNS} FROM events
+WHERE fanned_at IS NULL AND accepted_at < ?1 ORDER BY id LIMIT ?2"""  # noqa: S608 - our own columns
+STORED = "SELECT id FROM events WHERE id IN (SELECT value FROM json_each(?))"
+STILL_OPEN = """
+SELECT id FROM events WHERE id IN (SELECT value FROM json_each(?)) AND fanned_at IS NULL"""
+NOTE_TRY = "UPDATE events SET tries = tries + 1 WHERE id = ?"
+TRIES = "SELECT tries FROM events WHERE id = ?"
+FAR_FUTURE = 2**62
+
+
+class AlreadyFanned(Conflict):
+    """Some events of a batch have their results."""
+
+
+class Rows(NamedTuple):
+    """Runs of one fan-out, by the statement that stores them."""
+
+    queued: list[tuple[int, ...]]
+    born: list[tuple[int, ...]]
+    superseded: list[tuple[int, ...]]
+    supersedes: list[tuple[int, int]]
+    refused: list[Unmatched]
+    results: list[Result]
+
+
+class HotPath:
+    _parts: Parts
+
+    # --- reads in the loop's thread: microseconds each
+
+    async def next_due_at(self) -> Moment | None:
+        found = ask(self._parts.near, sql.NEXT_DUE)
+        return found[0][0] if found else None
+
+    def due(self, after: tuple[Moment, int], now: Moment, limit: int) -> list[Due]:
+        with snapshot(self._parts.near) as near:
+            rows = ask(near, sql.DUE, (*after, now, limit))
+        return list(map(Due._make, rows))
+
+    def specs(self, ids: Sequence[int]) -> dict[int, str]:
+        return dict(ask(self._parts.near, sql.SPECS, (text(ids),)))
+
+    def unplanned(self, limit: int) -> list[Unplanned]:
+        with snapshot(self._parts.near) as near:
+            rows = ask(near, sql.UNPLANNED, (limit,))
+        return list(map(Unplanned._make, rows))
+
+    def routes(self, trigger_ids: Sequence[TriggerId]) -> Routes:
+        with snapshot(self._parts.near) as near:
+            generation = ask(near, GENERATION)[0][0]
+            rows = ask(near, sql.ROUTES, (text(trigger_ids),))
+        return Routes(generation, list(map(Route._make, rows)))
+
+    def high_water(self) -> Moment:
+        return int(ask(self._parts.near, HIGH_WATER)[0][0])
+
+    # --- writes
+
+    async def mark(self, now: Moment) -> None:
+        await self._parts.writer.submit(lambda db: _mark(db, now))
+
+    async def advance(
+        self,
+        advances: Sequence[Advance],
+        skips: Sequence[Skip],
+        fan_out: FanOutBatch | None,
+        now: Moment,
+    ) -> FanOutDone | None:
+        steps = text(sorted(advances))
+        skipped = text(sorted(skips)) if skips else None
+
+        def step(db: apsw.Connection, fanned_at: Moment | None) -> None:
+            db.execute(sql.ADVANCE, (steps, now))
+            if db.changes() != len(advances):
+                raise Conflict("a schedule moved since it was read")
+            db.execute(sql.EVENTS, (steps, now, fanned_at))
+            if skipped is not None:
+                db.execute(sql.SPANS, (skipped, now))
+            _mark(db, now)
+
+        if fan_out is None:
+            await self._parts.writer.submit(lambda db: step(db, None))
+            return None
+        return await self._fan_out(fan_out, now, lambda db: step(db, now))
+
+    async def accept(self, drafts: Sequence[EventDraft], now: Moment) -> list[Event | None]:
+        events = drafted(self._parts.ids, drafts, now)
+        stored = await self._parts.writer.submit(storing(events, now))
+        return [event if event.id in stored else None for event in events]
+
+    async def fan_out(self, batch: FanOutBatch, now: Moment) -> FanOutDone:
+        while True:
+            try:
+                return await self._fan_out(batch, now, _fanned(batch.events, now))
+            except AlreadyFanned:
+                batch = _only(batch, self._still_open(batch.events))
+                if not batch.events:
+                    return FanOutDone(runs=0, refused=(), results=(), taken=())
+
+    async def open_events(self, limit: int, before: Moment | None = None) -> list[Event]:
+        bound = FAR_FUTURE if before is None else before
+        with snapshot(self._parts.near) as near:
+            rows = ask(near, OPEN, (bound, limit))
+        return [event_of(row) for row in rows]
+
+    async def note_try(self, event_id: EventId) -> int:
+        def work(db: apsw.Connection) -> int:
+            db.execute(NOTE_TRY, (event_id,))
+            return int(ask(db, TRIES, (event_id,))[0][0])
+
+        return await self._parts.writer.submit(work)
+
+    def _still_open(self, events: Sequence[EventId]) -> frozenset[EventId]:
+        with snapshot(self._parts.near) as near:
+            rows = ask(near, STILL_OPEN, (text(events),))
+        return frozenset(EventId(row[0]) for row in rows)
+
+    async def _fan_out(
+        self, batch: FanOutBatch, now: Moment, first: Callable[[apsw.Connection], None]
+    ) -> FanOutDone:
+        kept: list[tuple[Rows, list[TakenRun]]] = []
+
+        def prepare(at: Moment) -> Callable[[apsw.Connection], None]:
+            rows, taken = self._placed(batch, at)
+            kept[:] = [(rows, taken)]
+            return _storing_runs(batch, rows, first, at, self._parts.instance)
+
+        await self._parts.ordered(prepare, now)
+        rows, taken = kept[0]
+        runs = len(rows.queued) + len(rows.born) + len(rows.superseded)
+        return FanOutDone(runs=runs, refused=rows.refused, results=rows.results, taken=taken)
+
+    def _placed(self, batch: FanOutBatch, now: Moment) -> tuple[Rows, list[TakenRun]]:
+        """Give each match its place in the live queues, and its row."""
+        rows = Rows([], [], [], [], [], [])
+        taken: list[TakenRun] = []
+        place = self._parts.lanes.place
+        ids = self._parts.ids.many(len(batch.matched), now) if batch.matched else []
+        left = batch.may_begin
+        for number, match in zip(ids, batch.matched, strict=True):
+            event, binding, workload, queue, repeatable, ready = match
+            run = RunId(number)
+            entry = Queued(event, run, binding, 0, ready, repeatable)
+            placed = place(workload, queue, entry, now, may_begin=repeatable and left > 0)
+            row = (number, event, binding, workload, ready)
+            if placed.running:
+                left -= 1
+                rows.born.append(row)
+                taken.append(TakenRun(run, event, binding, workload, 1, repeatable))
+            elif placed.refusal is not None:
+                rows.refused.append(
+                    Unmatched(event, binding, placed.refusal, _BUSY[placed.refusal])
+                )
+            elif placed.superseded_by is not None:
+                rows.superseded.append((*row, placed.superseded_by))
+            else:
+                rows.queued.append(row)
+                if placed.supersedes is not None:
+                    rows.supersedes.append((placed.supersedes, number))
+        if len(batch.events) == 1:
+            rows.results.extend(_results(batch, ids, rows.refused))
+        return rows, taken
+
+
+_BUSY = {
+    Outcome.SKIPPED_BUSY: "a run of the workload is queued or running, and its queue is `skip`",
+    Outcome.SKIPPED_FULL: "1,000 runs of the workload are queued, the most that `every` keeps",
+}
+
+
+def _results(batch: FanOutBatch, ids: Sequence[int], refused: Sequence[Unmatched]) -> list[Result]:
+    not_queued = {line.binding_id: line for line in chain(refused, batch.unmatched)}
+    results = [
+        _matched_result(match, RunId(number))
+        for match, number in zip(batch.matched, ids, strict=True)
+        if match.binding_id not in not_queued
+    ]
+    results += [
+        Result(binding_id=line.binding_id, outcome=line.outcome, reason=line.reason)
+        for line in not_queued.values()
+    ]
+    return sorted(results, key=lambda result: result.binding_id)
+
+
+def _matched_result(match: Matched, run_id: RunId) -> Result:
+    return Result(
+        binding_id=match.binding_id, outcome=Outcome.MATCHED, reason="matched", run_id=run_id
+    )
+
+
+def _storing_runs(
+    batch: FanOutBatch,
+    rows: Rows,
+    first: Callable[[apsw.Connection], None],
+    now: Moment,
+    owner: int,
+) -> Callable[[apsw.Connection], None]:
+    """Turn rows into JSON here, so that the writer only executes."""
+    queued, born, superseded = (text(part) if part else None for part in rows[:3])
+    supersedes = text(sorted(rows.supersedes)) if rows.supersedes else None
+    refused = sorted(chain(batch.unmatched, rows.refused), key=itemgetter(0, 1))
+    results = text(refused) if refused else None
+
+    def work(db: apsw.Connection) -> None:
+        first(db)
+        if queued is not None:
+            db.execute(sql.QUEUED_RUNS, (queued, now))
+        if born is not None:
+            db.execute(sql.BORN_RUNNING, (born, now, owner))
+        if superseded is not None:
+            db.execute(sql.BORN_SUPERSEDED, (superseded, now))
+        if supersedes is not None:
+            db.execute(sql.SUPERSEDE, (supersedes, now))
+        if results is not None:
+            db.execute(sql.RESULTS, (results,))
+        if ask(db, GENERATION)[0][0] != batch.generation:
+            raise Conflict("a binding changed since it was read")
+
+    return work
+
+
+def _fanned(events: Sequence[EventId], now: Moment) -> Callable[[apsw.Connection], None]:
+    ids = text(events)
+
+    def work(db: apsw.Connection) -> None:
+        db.execute(sql.FANNED, (ids, now))
+        if db.changes() != len(events):
+            raise AlreadyFanned
+
+    return work
+
+
+def _only(batch: FanOutBatch, left: frozenset[EventId]) -> FanOutBatch:
+    return replace(
+        batch,
+        events=[event for event in batch.events if event in left],
+        matched=[match for match in batch.matched if match.event_id in left],
+        unmatched=[line for line in batch.unmatched if line.event_id in left],
+    )
+
+
+def drafted(ids: Ids, drafts: Sequence[EventDraft], now: Moment) -> list[Event]:
+    """Return the events that drafts become; one without a key is like no other."""
+    return [
+        Event(
+            id=EventId(number),
+            trigger_id=draft.trigger_id,
+            accepted_at=now,
+            key=draft.key or f"m{number}",
+            facts=draft.facts,
+            actor=draft.actor,
+            ruleless=draft.ruleless,
+        )
+        for number, draft in zip(ids.many(len(drafts), now), drafts, strict=True)
+    ]
+
+
+def storing(
+    events: Sequence[Event], now: Moment
+) -> Callable[[apsw.Connection], frozenset[EventId]]:
+    """Return the work that stores drafted events, and says which were new."""
+    ids = [event.id for event in events]
+    rows = text(
+        [
+            (e.id, e.trigger_id, e.key, text(e.facts) if e.facts else None, e.actor, e.ruleless)
+            for e in events
+        ]
+    )
+
+    def work(db: apsw.Connection) -> frozenset[EventId]:
+        db.execute(sql.DRAFTED, (rows, now))
+        if db.changes() == len(ids):
+            return frozenset(ids)
+        return frozenset(EventId(row[0]) for row in ask(db, STORED, (text(ids),)))
+
+    return work
+
+
+def _mark(db: apsw.Connection, now: Moment) -> None:
+    db.execute(sql.MARK, (now,))

@@ -1,0 +1,216 @@
+"""The live queue of each workload, in memory: an index over it would dirty a page for each run.
+
+Built from the queued and running rows at start, and again whenever a commit fails. Only workloads
+that have anything queued or running are here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from tinyforge.clock import Moment
+from tinyforge.model import MOST_QUEUED, BindingId, EventId, Outcome, Queue, RunId, WorkloadId
+
+
+class Queued(NamedTuple):
+    event_id: EventId
+    run_id: RunId
+    binding_id: BindingId
+    attempt: int  # of the attempt before
+    ready_at: Moment
+    ahead: bool  # may be leased before a worker is free
+
+
+class Placed(NamedTuple):
+    """What became of a run that was asked for. A refusal has no run."""
+
+    refusal: Outcome | None = None
+    running: bool = False
+    superseded_by: RunId | None = None
+    supersedes: RunId | None = None
+
+
+class Lane:
+    __slots__ = ("listed", "queue", "running")
+
+    def __init__(self) -> None:
+        self.running: RunId | None = None
+        self.queue: deque[Queued] = deque()
+        self.listed = False  # in one of the ready lists
+
+    @property
+    def is_idle(self) -> bool:
+        return self.running is None and not self.queue
+
+    def next_ready(self, now: Moment) -> Queued | None:
+        """Return the oldest that waits for nothing but its turn."""
+        return next((entry for entry in self.queue if entry.ready_at <= now), None)
+
+    def insert(self, entry: Queued) -> None:
+        """Keep the order of acceptance, whenever the run arrives."""
+        if not self.queue or self.queue[-1] < entry:
+            self.queue.append(entry)
+            return
+        at = next(n for n, other in enumerate(self.queue) if entry < other)
+        self.queue.insert(at, entry)
+
+
+class Lanes:
+    def __init__(self) -> None:
+        self._lanes: dict[WorkloadId, Lane] = {}
+        self._ready: deque[WorkloadId] = deque()
+        self._ready_ahead: deque[WorkloadId] = deque()
+        self._waiting: list[tuple[Moment, WorkloadId]] = []
+        self.queued = 0
+        self.running = 0
+
+    def restore(
+        self,
+        running: Iterable[tuple[WorkloadId, RunId]],
+        queued: Iterable[tuple[WorkloadId, Queued]],
+        now: Moment,
+    ) -> None:
+        for workload_id, run_id in running:
+            self._lane(workload_id).running = run_id
+            self.running += 1
+        for workload_id, entry in queued:
+            self._enqueue(workload_id, entry, now)
+
+    def place(
+        self, workload_id: WorkloadId, queue: str, entry: Queued, now: Moment, *, may_begin: bool
+    ) -> Placed:
+        """Give a new run its place: it begins, waits, is superseded, or is refused."""
+        lane = self._lanes.get(workload_id)
+        if lane is None or lane.is_idle:
+            if may_begin and entry.ready_at <= now:
+                self._lane(workload_id).running = entry.run_id
+                self.running += 1
+                return Placed(running=True)
+        elif queue == Queue.SKIP:
+            return Placed(refusal=Outcome.SKIPPED_BUSY)
+        elif queue == Queue.EVERY:
+            if len(lane.queue) >= MOST_QUEUED:
+                return Placed(refusal=Outcome.SKIPPED_FULL)
+        elif lane.queue:
+            return self._place_latest(workload_id, lane, entry, now)
+        self._enqueue(workload_id, entry, now)
+        return Placed()
+
+    def _place_latest(
+        self, workload_id: WorkloadId, lane: Lane, entry: Queued, now: Moment
+    ) -> Placed:
+        newest = lane.queue[-1]
+        if newest.event_id > entry.event_id:
+            return Placed(superseded_by=newest.run_id)
+        lane.queue.pop()
+        self.queued -= 1
+        self._enqueue(workload_id, entry, now)
+        return Placed(supersedes=newest.run_id)
+
+    def put_back(
+        self, workload_id: WorkloadId, queue: str, entry: Queued, now: Moment
+    ) -> RunId | None:
+        """Queue a run again; return the newer one that supersedes it instead, if any."""
+        lane = self._lanes.get(workload_id)
+        if queue == Queue.LATEST and lane is not None and lane.queue:
+            newest = lane.queue[-1]
+            if newest.event_id > entry.event_id:
+                return newest.run_id
+        self._enqueue(workload_id, entry, now)
+        return None
+
+    def ended(self, workload_id: WorkloadId, run_id: RunId, now: Moment) -> None:
+        """Free the workload for its next run."""
+        lane = self._lanes.get(workload_id)
+        if lane is None or lane.running != run_id:
+            return
+        lane.running = None
+        self.running -= 1
+        self._list(workload_id, lane, now)
+
+    def remove(self, workload_id: WorkloadId, run_id: RunId) -> bool:
+        """Take a queued run out; False if it is not queued."""
+        lane = self._lanes.get(workload_id)
+        if lane is None:
+            return False
+        for entry in lane.queue:
+            if entry.run_id == run_id:
+                lane.queue.remove(entry)
+                self.queued -= 1
+                self._forget_if_idle(workload_id, lane)
+                return True
+        return False
+
+    def take(self, places: int, ahead: int, now: Moment) -> list[tuple[WorkloadId, Queued]]:
+        """Begin up to *places* runs, and *ahead* more of those that may be leased early."""
+        self._wake(now)
+        taken: list[tuple[WorkloadId, Queued]] = []
+        while self._ready and len(taken) < places:
+            self._begin(self._ready.popleft(), now, taken)
+        while self._ready_ahead and len(taken) < places + ahead:
+            self._begin(self._ready_ahead.popleft(), now, taken)
+        return taken
+
+    def has_ready(self, now: Moment) -> bool:
+        self._wake(now)
+        return bool(self._ready or self._ready_ahead)
+
+    def next_ready_at(self) -> Moment | None:
+        return self._waiting[0][0] if self._waiting else None
+
+    def _begin(
+        self, workload_id: WorkloadId, now: Moment, taken: list[tuple[WorkloadId, Queued]]
+    ) -> None:
+        lane = self._lanes.get(workload_id)
+        if lane is None:
+            return
+        lane.listed = False
+        entry = None if lane.running is not None else lane.next_ready(now)
+        if entry is None:
+            self._list(workload_id, lane, now)
+            return
+        lane.queue.remove(entry)
+        lane.running = entry.run_id
+        self.queued -= 1
+        self.running += 1
+        taken.append((workload_id, entry))
+
+    def _lane(self, workload_id: WorkloadId) -> Lane:
+        lane = self._lanes.get(workload_id)
+        if lane is None:
+            lane = self._lanes[workload_id] = Lane()
+        return lane
+
+    def _enqueue(self, workload_id: WorkloadId, entry: Queued, now: Moment) -> None:
+        lane = self._lane(workload_id)
+        lane.insert(entry)
+        self.queued += 1
+        self._list(workload_id, lane, now)
+
+    def _list(self, workload_id: WorkloadId, lane: Lane, now: Moment) -> None:
+        """Note where an idle lane will be looked for."""
+        if lane.running is not None or lane.listed:
+            return
+        if not lane.queue:
+            self._forget_if_idle(workload_id, lane)
+            return
+        entry = lane.next_ready(now)
+        if entry is None:
+            heappush(self._waiting, (min(e.ready_at for e in lane.queue), workload_id))
+            return
+        lane.listed = True
+        (self._ready_ahead if entry.ahead else self._ready).append(workload_id)
+
+    def _wake(self, now: Moment) -> None:
+        while self._waiting and self._waiting[0][0] <= now:
+            _, workload_id = heappop(self._waiting)
+            lane = self._lanes.get(workload_id)
+            if lane is not None:
+                self._list(workload_id, lane, now)
+
+    def _forget_if_idle(self, workload_id: WorkloadId, lane: Lane) -> None:
+        if lane.is_idle:
+            del self._lanes[workload_id]

@@ -1,0 +1,170 @@
+"""What the roles of the embedded store share: the writer, the readers, ids, the live queues."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+from tinyforge.clock import Moment
+from tinyforge.errors import Conflict, StoreUnavailable
+from tinyforge.ids import Ids
+from tinyforge.model import BindingId, EventId, RunId, WorkloadId
+from tinyforge.store.sqlite.connection import ENVIRONMENT, open_file_only, open_reader
+from tinyforge.store.sqlite.lanes import Lanes, Queued
+from tinyforge.store.sqlite.writer import Writer
+
+T = TypeVar("T")
+RETRIES = 5
+RUNNING = "SELECT workload_id, id FROM runs WHERE state = 3"
+WAITING = """
+SELECT workload_id, event_id, id, binding_id, attempt, ready_at FROM runs WHERE state = 2
+ORDER BY event_id"""
+
+encode = msgspec.json.Encoder().encode
+
+
+class LanesMoved(Conflict):
+    """A commit failed, and with it what the live queues were told."""
+
+
+def text(value: object) -> str:
+    """Return *value* as JSON text, the form in which rows travel into a statement."""
+    return encode(value).decode()
+
+
+class Parts:
+    def __init__(self, path: Path, writer: Writer | None, near: apsw.Connection) -> None:
+        self.path = path
+        self.near = near  # for the event loop's thread: short reads only
+        self.ids = Ids(above=highest_id(near))
+        self.instance = self.ids.next(0)
+        self.lanes = Lanes()
+        self._writer = writer
+        self._far: apsw.Connection | None = None
+        self._far_thread = ThreadPoolExecutor(1, "tinyforge-reader")
+        self.upkeep_thread = ThreadPoolExecutor(1, "tinyforge-upkeep")
+        self.checkpointer: apsw.Connection | None = None  # belongs to the upkeep thread
+        self._lanes_number = -1  # of the lanes that the loop has
+        self._lanes_in_force = 0  # raised by the writer's thread when an ordered commit fails
+        self._rebuilding = asyncio.Lock()
+
+    @property
+    def writer(self) -> Writer:
+        if self._writer is None:
+            raise StoreUnavailable("the file is open for reading only")
+        return self._writer
+
+    async def read(self, query: Callable[[apsw.Connection], T]) -> T:
+        """Run a read that may be long in the reader's thread, in one snapshot."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._far_thread, self._read_far, query)
+
+    def _read_far(self, query: Callable[[apsw.Connection], T]) -> T:
+        if self._far is None:
+            self._far = open_reader(self.path) if self._writer else open_file_only(self.path)
+        with snapshot(self._far) as connection:
+            return query(connection)
+
+    async def ordered(
+        self, prepare: Callable[[Moment], Callable[[apsw.Connection], T]], now: Moment
+    ) -> T:
+        """Do what changes the live queues: *prepare* tells them, its result tells the file."""
+        for _ in range(RETRIES):
+            if self._lanes_number != self._lanes_in_force:
+                await self.rebuild_lanes(now)
+            number = self._lanes_number
+            work = prepare(now)
+            try:
+                return await self.writer.submit(
+                    self._in_order(work, number), on_failure=self._lanes_failed
+                )
+            except LanesMoved:
+                continue
+        raise StoreUnavailable("the live queues could not be rebuilt")
+
+    def _in_order(
+        self, work: Callable[[apsw.Connection], T], number: int
+    ) -> Callable[[apsw.Connection], T]:
+        def perform(connection: apsw.Connection) -> T:
+            if number != self._lanes_in_force:
+                raise LanesMoved
+            return work(connection)
+
+        return perform
+
+    def _lanes_failed(self) -> None:
+        self._lanes_in_force += 1
+
+    async def rebuild_lanes(self, now: Moment) -> None:
+        """Read the live queues behind everything that is being written."""
+        async with self._rebuilding:
+            wanted, rows = await self.writer.submit(self._read_lanes)
+            if wanted == self._lanes_number:
+                return
+            running, queued = rows
+            self.lanes = Lanes()
+            self.lanes.restore(running, queued, now)
+            self._lanes_number = wanted
+
+    def _read_lanes(
+        self, connection: apsw.Connection
+    ) -> tuple[int, tuple[list[tuple[WorkloadId, RunId]], list[tuple[WorkloadId, Queued]]]]:
+        running = [(WorkloadId(w), RunId(r)) for w, r in ask(connection, RUNNING)]
+        queued = [
+            (WorkloadId(w), Queued(EventId(e), RunId(r), BindingId(b), attempt, ready, ahead=False))
+            for w, e, r, b, attempt, ready in ask(connection, WAITING)
+        ]
+        return self._lanes_in_force, (running, queued)
+
+    def close(self) -> None:
+        self._far_thread.submit(self._close_far).result()
+        self._far_thread.shutdown()
+        self.upkeep_thread.submit(self._close_checkpointer).result()
+        self.upkeep_thread.shutdown()
+        self.near.close()
+
+    def _close_checkpointer(self) -> None:
+        if self.checkpointer is not None:
+            self.checkpointer.close()
+
+    def _close_far(self) -> None:
+        if self._far is not None:
+            self._far.close()
+
+
+def ask(
+    db: apsw.Connection, statement: str, values: Sequence[object] = ()
+) -> list[tuple[Any, ...]]:
+    """Return all rows of a query: the door at which values have no type yet."""
+    rows: list[tuple[Any, ...]] = db.execute(statement, tuple(values)).fetchall()
+    return rows
+
+
+@contextmanager
+def snapshot(connection: apsw.Connection) -> Iterator[apsw.Connection]:
+    """Read everything inside as of one moment; a machine's fault is StoreUnavailable."""
+    try:
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+    except ENVIRONMENT as problem:
+        raise StoreUnavailable(str(problem)) from problem
+
+
+def highest_id(connection: apsw.Connection) -> int:
+    tables = ("events", "runs", "revisions", "triggers", "workloads", "bindings")
+    highest = max(
+        ask(connection, f"SELECT coalesce(max(id), 0) FROM {table}")[0][0]  # noqa: S608 - our own names
+        for table in tables
+    )
+    instance = ask(connection, "SELECT coalesce(max(instance), 0) FROM servers")
+    return int(max(highest, instance[0][0]))

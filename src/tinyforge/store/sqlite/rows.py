@@ -1,0 +1,94 @@
+"""Rows of the ledger to records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from tinyforge.model import (
+    Attempt,
+    BindingId,
+    Event,
+    EventId,
+    RevisionId,
+    Run,
+    RunId,
+    RunState,
+    TriggerId,
+    WorkloadId,
+)
+
+Row: TypeAlias = Sequence[object]
+
+
+def event_of(row: Row) -> Event:
+    (number, trigger, accepted, epoch, window, key, folded, folded_from, last, facts) = row[:10]
+    (actor, ruleless, revision, fanned, tries) = row[10:]
+    return Event(
+        id=EventId(_int(number)),
+        trigger_id=TriggerId(_int(trigger)),
+        accepted_at=_int(accepted),
+        epoch=_maybe(epoch),
+        window=_maybe(window),
+        key=None if key is None else str(key),
+        folded=_maybe(folded),
+        folded_from=_maybe(folded_from),
+        last_fired_at=_maybe(last),
+        facts=msgspec.json.decode(facts, type=dict[str, object]) if isinstance(facts, str) else {},
+        actor=None if actor is None else str(actor),
+        ruleless=bool(ruleless),
+        revision_id=None if revision is None else RevisionId(_int(revision)),
+        fanned_at=_maybe(fanned),
+        tries=_int(tries),
+    )
+
+
+RUN_COLUMNS = (
+    "id, event_id, binding_id, workload_id, state, queued_at, ready_at, started_at, ended_at,"
+    " attempt, owner, superseded_by, error"
+)
+
+
+def run_of(row: Row) -> Run:
+    (number, event, binding, workload, state, queued, ready, started, ended, attempt) = row[:10]
+    (owner, superseded_by, error) = row[10:]
+    return Run(
+        id=RunId(_int(number)),
+        event_id=EventId(_int(event)),
+        binding_id=BindingId(_int(binding)),
+        workload_id=WorkloadId(_int(workload)),
+        state=RunState(_int(state)),
+        queued_at=_int(queued),
+        ready_at=_int(ready),
+        started_at=_maybe(started),
+        ended_at=_maybe(ended),
+        attempt=_int(attempt),
+        owner=_maybe(owner),
+        superseded_by=None if superseded_by is None else RunId(_int(superseded_by)),
+        error=None if error is None else str(error),
+    )
+
+
+def attempt_of(row: Row) -> Attempt:
+    run, number, owner, started, ended, outcome, error = row
+    return Attempt(
+        run_id=RunId(_int(run)),
+        number=_int(number),
+        owner=_maybe(owner),
+        started_at=_int(started or 0),
+        ended_at=_int(ended or 0),
+        outcome=str(outcome),
+        error=None if error is None else str(error),
+    )
+
+
+def _int(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"a number was expected in the ledger, not {value!r}")
+    return value
+
+
+def _maybe(value: object) -> int | None:
+    return value if isinstance(value, int) else None

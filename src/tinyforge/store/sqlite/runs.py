@@ -1,0 +1,304 @@
+"""Runs: outcomes stored and the next ones taken in one turn; logs apart from both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import apsw
+from backports import zstd
+
+from tinyforge.clock import Moment
+from tinyforge.errors import Conflict, NotFound
+from tinyforge.ids import show
+from tinyforge.model import (
+    Event,
+    EventDraft,
+    EventId,
+    Queue,
+    Run,
+    RunId,
+    RunState,
+    Workload,
+    WorkloadId,
+)
+from tinyforge.store.port import (
+    Dead,
+    Finished,
+    Places,
+    TakenRun,
+    Turn,
+)
+from tinyforge.store.sqlite import statements as sql
+from tinyforge.store.sqlite.config import rows_where
+from tinyforge.store.sqlite.hot import EVENT_COLUMNS, drafted, storing
+from tinyforge.store.sqlite.lanes import Queued
+from tinyforge.store.sqlite.parts import Parts, ask, text
+from tinyforge.store.sqlite.rows import RUN_COLUMNS, event_of, run_of
+
+OURS = """
+SELECT r.id FROM json_each(?1) b JOIN runs r ON r.id = b.value ->> 0
+WHERE r.state = 3 AND r.owner = ?2 AND r.attempt = b.value ->> 1"""
+CANCEL = "UPDATE runs SET state = 6, ended_at = ?2, error = ?3 WHERE id = ?1 AND state = 2"
+REQUEUE = """
+UPDATE runs SET state = 2, ready_at = ?2, ended_at = NULL, error = NULL, owner = NULL
+WHERE id = ?1 AND state IN (5, 6, 8)"""
+EVENTS_BY_ID = f"""
+SELECT {EVENT_COLUMNS} FROM events WHERE id IN (SELECT value FROM json_each(?))"""  # noqa: S608 - our own columns
+RUN_BY_ID = f"SELECT {RUN_COLUMNS} FROM runs WHERE id = ?"  # noqa: S608 - our own columns
+PUT_LOG = """
+INSERT OR IGNORE INTO run_log(run_id, seq, at, lines, bytes, chunk) VALUES (?, ?, ?, ?, ?, ?)"""
+DEAD = """
+SELECT r.id, r.workload_id, r.event_id, r.attempt, coalesce(r.started_at, r.queued_at),
+  (SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.outcome = 'died') + 1
+FROM runs r WHERE r.state = 3 AND r.owner IS NOT ?"""
+BACK_TO_QUEUE = """
+UPDATE runs SET state = 2, ready_at = ?2, owner = NULL
+WHERE id IN (SELECT value FROM json_each(?1)) AND state = 3"""
+INTERRUPT = """
+UPDATE runs SET state = 8, ended_at = ?2, error = ?3
+WHERE id IN (SELECT value FROM json_each(?1)) AND state = 3"""
+DIED = "the server died while it was deploying"
+
+
+class Stale(Conflict):
+    """Some finished runs are no longer ours."""
+
+
+class RunRows:
+    _parts: Parts
+
+    def next_ready_at(self) -> Moment | None:
+        return self._parts.lanes.next_ready_at()
+
+    def has_ready(self, now: Moment) -> bool:
+        return self._parts.lanes.has_ready(now)
+
+    async def turn(
+        self,
+        finished: Sequence[Finished],
+        follow_ups: Sequence[EventDraft],
+        places: Places,
+        now: Moment,
+    ) -> Turn:
+        if not finished and not (places.free or places.ahead):
+            return Turn(taken=(), stale=(), events=())
+        stale: list[TakenRun] = []
+        while True:
+            try:
+                return await self._turn(finished, follow_ups, places, now, stale)
+            except Stale:
+                finished, gone = await self._still_ours(finished)
+                stale += gone
+
+    async def _turn(
+        self,
+        finished: Sequence[Finished],
+        follow_ups: Sequence[EventDraft],
+        places: Places,
+        now: Moment,
+        stale: Sequence[TakenRun],
+    ) -> Turn:
+        events = drafted(self._parts.ids, follow_ups, now)
+        done: list[list[TakenRun]] = []
+
+        def prepare(at: Moment) -> Callable[[apsw.Connection], None]:
+            rows = self._ended(finished, at)
+            taken = self._taken(places, at)
+            done[:] = [taken]
+            outcome = _Outcome(rows, finished, events, taken)
+            return _storing_turn(outcome, self._parts.instance, at)
+
+        if not finished and not self.has_ready(now):
+            return Turn(taken=(), stale=stale, events=())
+        await self._parts.ordered(prepare, now)
+        return Turn(taken=done[0], stale=stale, events=events)
+
+    def _ended(self, finished: Sequence[Finished], now: Moment) -> list[tuple[object, ...]]:
+        """Free the workloads; what is queued again finds its place, or is superseded."""
+        lanes = self._parts.lanes
+        rows: list[tuple[object, ...]] = []
+        for end in finished:
+            run, state, by = end.run, end.state, None
+            lanes.ended(run.workload_id, run.run_id, now)
+            given_back = 0 if end.counted else 1
+            if state is RunState.QUEUED:
+                entry = Queued(
+                    run.event_id,
+                    run.run_id,
+                    run.binding_id,
+                    run.attempt - given_back,
+                    end.ready_at,
+                    run.repeatable,
+                )
+                by = lanes.put_back(run.workload_id, end.queue, entry, now)
+            if by is not None:
+                state = RunState.SUPERSEDED
+            ended = end.ended_at if state.is_over else None
+            moments = (end.started_at, ended, end.error, end.ready_at)
+            rows.append((run.run_id, run.attempt, int(state), *moments, by, given_back))
+        return rows
+
+    def _taken(self, places: Places, now: Moment) -> list[TakenRun]:
+        found = self._parts.lanes.take(places.free, places.ahead, now)
+        return [
+            TakenRun(q.run_id, q.event_id, q.binding_id, workload, q.attempt + 1, q.ahead)
+            for workload, q in found
+        ]
+
+    async def _still_ours(
+        self, finished: Sequence[Finished]
+    ) -> tuple[list[Finished], list[TakenRun]]:
+        wanted = text([(end.run.run_id, end.run.attempt) for end in finished])
+        owner = self._parts.instance
+        rows = await self._parts.writer.submit(lambda db: ask(db, OURS, (wanted, owner)))
+        ours = {row[0] for row in rows}
+        kept = [end for end in finished if end.run.run_id in ours]
+        return kept, [end.run for end in finished if end.run.run_id not in ours]
+
+    async def cancel_queued(
+        self, run_id: RunId, follow_ups: Sequence[EventDraft], now: Moment
+    ) -> list[Event]:
+        run = await self.run_row(run_id)
+        events = drafted(self._parts.ids, follow_ups, now)
+
+        def prepare(at: Moment) -> Callable[[apsw.Connection], None]:
+            self._parts.lanes.remove(run.workload_id, run_id)
+
+            def work(db: apsw.Connection) -> None:
+                db.execute(CANCEL, (run_id, at, "cancelled before it began"))
+                if not db.changes():
+                    raise Conflict(f"{show('run', run_id)} is not queued any more")
+                if events:
+                    storing(events, at)(db)
+
+            return work
+
+        await self._parts.ordered(prepare, now)
+        return events
+
+    async def requeue(self, run_id: RunId, now: Moment) -> Run:
+        run = await self.run_row(run_id)
+        workload = (await self.workloads_by_id([run.workload_id])).get(run.workload_id)
+        queue = workload.queue if workload else Queue.LATEST
+        entry = Queued(run.event_id, run_id, run.binding_id, run.attempt, now, ahead=False)
+
+        def prepare(at: Moment) -> Callable[[apsw.Connection], None]:
+            newer = self._parts.lanes.put_back(run.workload_id, queue, entry, at)
+
+            def work(db: apsw.Connection) -> None:
+                if newer is not None:
+                    raise Conflict(f"a newer run, {show('run', newer)}, is queued already")
+                db.execute(REQUEUE, (run_id, at))
+                if not db.changes():
+                    raise Conflict(f"{show('run', run_id)} did not fail: there is nothing to retry")
+
+            return work
+
+        await self._parts.ordered(prepare, now)
+        return await self.run_row(run_id)
+
+    async def run_row(self, run_id: RunId) -> Run:
+        rows = await self._parts.read(lambda db: ask(db, RUN_BY_ID, (run_id,)))
+        if not rows:
+            raise NotFound("run", show("run", run_id))
+        return run_of(rows[0])
+
+    async def workloads_by_id(self, ids: Sequence[WorkloadId]) -> dict[WorkloadId, Workload]:
+        wanted = text(list(ids))
+        found = rows_where(
+            self._parts.near, "workload", "r.id IN (SELECT value FROM json_each(?))", (wanted,)
+        )
+        return {f.row.id: f.row for f in found if isinstance(f.row, Workload)}
+
+    async def events_by_id(self, ids: Sequence[EventId]) -> dict[EventId, Event]:
+        rows = ask(self._parts.near, EVENTS_BY_ID, (text(list(ids)),))
+        return {event.id: event for event in map(event_of, rows)}
+
+    async def append_log(
+        self, chunks: Sequence[tuple[RunId, int, Sequence[str]]], now: Moment
+    ) -> None:
+        def work(db: apsw.Connection) -> None:
+            for run_id, seq, lines in chunks:
+                plain = "\n".join(lines).encode(errors="replace")
+                packed = zstd.compress(plain)
+                db.execute(PUT_LOG, (run_id, seq, now, len(lines), len(plain), packed))
+
+        await self._parts.writer.submit(work, background=True)
+
+    # --- what a server that died left
+
+    @property
+    def instance(self) -> int:
+        return self._parts.instance
+
+    async def dead_runs(self) -> list[Dead]:
+        owner = self._parts.instance
+        rows = await self._parts.read(lambda db: ask(db, DEAD, (owner,)))
+        return list(map(Dead._make, rows))
+
+    async def recover(
+        self,
+        requeued: Sequence[Dead],
+        interrupted: Sequence[Dead],
+        follow_ups: Sequence[EventDraft],
+        now: Moment,
+    ) -> list[Event]:
+        events = drafted(self._parts.ids, follow_ups, now)
+        deaths = [
+            (dead.run_id, dead.attempt, dead.started_at, now, "died", DIED)
+            for dead in sorted([*requeued, *interrupted])
+        ]
+
+        def work(db: apsw.Connection) -> None:
+            db.execute(sql.ATTEMPTS, (text(deaths), None))
+            db.execute(BACK_TO_QUEUE, (text([dead.run_id for dead in requeued]), now))
+            db.execute(INTERRUPT, (text([dead.run_id for dead in interrupted]), now, DIED))
+            if events:
+                storing(events, now)(db)
+
+        await self._parts.writer.submit(work)
+        await self._parts.rebuild_lanes(now)
+        return events
+
+
+def _run_number(row: tuple[object, ...]) -> int:
+    return row[0] if isinstance(row[0], int) else 0
+
+
+class _Outcome(NamedTuple):
+    """What one turn stores."""
+
+    rows: Sequence[tuple[object, ...]]
+    finished: Sequence[Finished]
+    events: Sequence[Event]
+    taken: Sequence[TakenRun]
+
+
+def _storing_turn(outcome: _Outcome, owner: int, now: Moment) -> Callable[[apsw.Connection], None]:
+    rows, finished, events, taken = outcome
+    ends = text(sorted(rows, key=_run_number)) if rows else None
+    attempts = text(
+        sorted(
+            (e.run.run_id, e.run.attempt, e.started_at, e.ended_at, e.outcome, e.error)
+            for e in finished
+            if e.counted
+        )
+    )
+    begun = text(sorted(run.run_id for run in taken)) if taken else None
+    follow = storing(events, now) if events else None
+
+    def work(db: apsw.Connection) -> None:
+        if ends is not None:
+            db.execute(sql.FINISH, (ends, owner))
+            if db.changes() != len(rows):
+                raise Stale
+            db.execute(sql.ATTEMPTS, (attempts, owner))
+        if follow is not None:
+            follow(db)
+        if begun is not None:
+            db.execute(sql.TAKE, (begun, now, owner))
+            if db.changes() != len(taken):
+                raise Stale
+
+    return work

@@ -1,0 +1,147 @@
+"""The embedded store, opened and closed as a whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import apsw
+
+from tinyforge.clock import Clock, Micros, Moment, utc
+from tinyforge.errors import NewerSchema, StoreUnavailable
+from tinyforge.store.migrate import SCHEMA, SCHEMA_MIN, migrations
+from tinyforge.store.sqlite.config import ConfigRows
+from tinyforge.store.sqlite.connection import (
+    DATABASE,
+    ENVIRONMENT,
+    open_file_only,
+    open_reader,
+    open_writer,
+    sole_owner,
+)
+from tinyforge.store.sqlite.history import HistoryRows
+from tinyforge.store.sqlite.hot import HotPath
+from tinyforge.store.sqlite.parts import Parts, ask
+from tinyforge.store.sqlite.runs import RunRows
+from tinyforge.store.sqlite.upkeep import UpkeepRows
+from tinyforge.store.sqlite.writer import Writer
+
+GET_SCHEMA = "SELECT name, value FROM facts WHERE name IN ('schema', 'schema_min')"
+SET_SCHEMA = """
+INSERT INTO facts(name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2"""
+SERVES = """
+INSERT INTO servers(replica, instance, version, started_at, seen_at) VALUES (0, ?1, ?2, ?3, ?3)
+ON CONFLICT DO UPDATE SET instance = ?1, version = ?2, started_at = ?3, seen_at = ?3,
+  stopped_at = NULL"""
+
+
+class SqliteStore(ConfigRows, HistoryRows, HotPath, RunRows, UpkeepRows):
+    """All roles of the port on one file."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        folder: Path,
+        clock: Clock,
+        on_commit: Callable[[int, Micros], None] = lambda _operations, _took: None,
+    ) -> AsyncIterator[SqliteStore]:
+        """Serve the file in *folder*, made if absent. DataInUse, NewerSchema, StoreUnavailable."""
+        _make(folder)
+        path = folder / DATABASE
+        with sole_owner(folder):
+            connection = open_writer(path)
+            try:
+                _bring_up_to_date(connection, path, clock.now())
+            except ENVIRONMENT as problem:
+                connection.close()
+                raise StoreUnavailable(f"{path}: {problem}") from problem
+            writer = Writer(connection, on_commit)
+            parts = Parts(path, writer, open_reader(path))
+            try:
+                await parts.rebuild_lanes(clock.now())
+                yield cls(parts)
+            finally:
+                await writer.close()
+                parts.close()
+
+    @classmethod
+    @asynccontextmanager
+    async def open_to_read(cls, folder: Path) -> AsyncIterator[SqliteStore]:
+        """Read the file beside, or without, the server that serves it."""
+        path = folder / DATABASE
+        if not path.exists():
+            raise StoreUnavailable(f"{path} does not exist; start the server, or give its --data")
+        writable = os.access(folder, os.W_OK)
+        near = open_reader(path) if writable else open_file_only(path)
+        _refuse_newer(near)
+        parts = Parts(path, None, near)
+        try:
+            yield cls(parts)
+        finally:
+            parts.close()
+
+    async def announce(self, version: str, now: Moment) -> None:
+        """Record who serves the file from now on."""
+        instance = self._parts.instance
+        await self._parts.writer.submit(lambda db: _execute(db, SERVES, (instance, version, now)))
+
+
+def _execute(db: apsw.Connection, statement: str, values: tuple[object, ...]) -> None:
+    db.execute(statement, values)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise StoreUnavailable(f"{folder}: {problem.strerror}") from problem
+    if not os.access(folder, os.W_OK):
+        raise StoreUnavailable(f"{folder} cannot be written by this user; give another --data")
+
+
+def _schema(connection: apsw.Connection) -> tuple[int, int]:
+    """Return the schema in the file and the oldest program that may serve it; 0: none yet."""
+    try:
+        found = dict(ask(connection, GET_SCHEMA))
+    except apsw.SQLError:
+        return 0, 0
+    return int(found.get("schema", 0)), int(found.get("schema_min", 0))
+
+
+def _refuse_newer(connection: apsw.Connection) -> int:
+    schema, schema_min = _schema(connection)
+    if schema > SCHEMA and schema_min > SCHEMA:
+        raise NewerSchema(schema, SCHEMA)
+    return schema
+
+
+def _bring_up_to_date(connection: apsw.Connection, path: Path, now: Moment) -> None:
+    schema = _refuse_newer(connection)
+    wanted = migrations(schema)
+    if wanted and schema:
+        _copy_beside(connection, path, schema, now)
+    for migration in wanted:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.execute(migration.sql)
+            connection.execute(SET_SCHEMA, ("schema", migration.number))
+            connection.execute(SET_SCHEMA, ("schema_min", SCHEMA_MIN))
+        except BaseException:
+            with suppress(apsw.Error):
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+    if not schema:
+        path.chmod(0o600)
+
+
+def _copy_beside(connection: apsw.Connection, path: Path, schema: int, now: Moment) -> None:
+    copy = path.with_name(f"{path.name}.schema{schema}.{utc(now):%Y%m%dT%H%M%SZ}")
+    connection.execute("VACUUM INTO ?", (str(copy),))
+    copy.chmod(0o600)
