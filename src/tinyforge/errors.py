@@ -10,10 +10,15 @@ TinyforgeError
 ├── StoreUnavailable    (503)  the database cannot record
 ├── NewerSchema         (start-up) the database was written by a newer program
 ├── DataInUse           (start-up) another process serves this data folder
+├── InvalidSettings     (start-up) all mistakes of environment and flags at once
+├── OutboundFailed      (ends up in a DeployFailed or a log line) a call that got no answer
 └── DeployFailed        (recorded on the run; never reaches a transport)
+    └── Unresolved      a reference without a value
 """
 
 from __future__ import annotations
+
+from difflib import get_close_matches
 
 
 class TinyforgeError(Exception):
@@ -49,8 +54,15 @@ class InvalidManifest(TinyforgeError):
 
 
 class UnknownKind(TinyforgeError):
-    def __init__(self, role: str, kind: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"no {role} kind {kind!r}; installed: {', '.join(known) or 'none'}")
+    """Not installed, or installed and unusable: then *problem* says why."""
+
+    def __init__(
+        self, role: str, kind: str, known: tuple[str, ...], problem: str | None = None
+    ) -> None:
+        near = get_close_matches(kind, known, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        absent = f"no {role} kind {kind!r}; {hint}installed: {', '.join(known) or 'none'}"
+        super().__init__(f"{role} kind {kind!r} cannot be used: {problem}" if problem else absent)
         self.role = role
         self.kind = kind
         self.known = known
@@ -87,9 +99,35 @@ class DataInUse(TinyforgeError):
         self.folder = folder
 
 
+class InvalidSettings(TinyforgeError):
+    """All mistakes at once, each as `VARIABLE or --flag: what; the fix`."""
+
+    def __init__(self, mistakes: tuple[str, ...]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class OutboundFailed(TinyforgeError):
+    """A call that got no answer. *permanent*: it will not get one next time either."""
+
+    def __init__(self, reason: str, *, permanent: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+
+
 class DeployFailed(TinyforgeError):
     """A deploy that did not work. *retryable*: another attempt may help."""
 
     def __init__(self, reason: str, *, retryable: bool = True) -> None:
         super().__init__(reason)
         self.retryable = retryable
+
+
+class Unresolved(DeployFailed):
+    """A `${env:…}` or `${file:…}` has no value. Never holds the value."""
+
+    def __init__(self, reference: str, problem: str) -> None:
+        super().__init__(f"{reference}: {problem}", retryable=False)
+        self.reference = reference
+        self.problem = problem
