@@ -1,0 +1,150 @@
+"""Counts what happens, in plain numbers; `metrics` shows them to Prometheus."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from tinyforge.clock import Micros, Moment
+from tinyforge.observe.events import (
+    Committed,
+    EventsFannedOut,
+    Happening,
+    ManifestApplied,
+    ManifestRefused,
+    RunsEnded,
+    RunsRecovered,
+    RunsStarted,
+    SchedulesFired,
+    WindowsSkipped,
+)
+
+MILLISECOND = 1_000
+MOST_NAMES = 1_000  # triggers with a series of their own; the others share one
+OTHER = "other"
+UNCOUNTED = 101  # windows of which only "more than 100" is known
+
+
+class Spread:
+    """A histogram of lengths of time, filled by the batch."""
+
+    def __init__(self, *bounds_ms: float) -> None:
+        self.bounds: Sequence[Micros] = [round(bound * MILLISECOND) for bound in bounds_ms]
+        self.counts = [0] * (len(bounds_ms) + 1)  # of each bucket alone, the last without a bound
+        self.total: Micros = 0
+
+    def add(self, lengths: Iterable[Micros]) -> None:
+        bounds, counts, total = self.bounds, self.counts, 0
+        for length in lengths:
+            counts[bisect_left(bounds, length)] += 1
+            total += length
+        self.total += total
+
+
+def _run_times() -> Spread:
+    return Spread(10, 50, 100, 500, 1e3, 5e3, 15e3, 60e3, 300e3, 900e3, 3_600e3)
+
+
+class Counts(Protocol):
+    """What only the store knows, as it was when the janitor last looked."""
+
+    @property
+    def triggers(self) -> Mapping[str, int]: ...  # by kind
+    @property
+    def broken(self) -> Mapping[str, int]: ...  # by what
+    @property
+    def paused(self) -> int: ...
+    @property
+    def runs(self) -> Mapping[str, int]: ...  # queued and running
+    @property
+    def oldest_undecided(self) -> Moment | None: ...
+    @property
+    def open_events(self) -> int: ...
+    @property
+    def unplanned(self) -> int: ...
+
+
+class Tally:
+    """Listens, and adds up. *names*: fires are counted by the trigger's name too."""
+
+    def __init__(self, *, names: bool = False) -> None:
+        self.happened: Counter[type[Happening]] = Counter()
+        self.windows: Counter[tuple[str, str]] = Counter()  # decision and reason
+        self.catch_ups = 0
+        self.lateness = Spread(
+            1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1e3, 5e3, 30e3, 300e3, 3_600e3, 86_400e3
+        )
+        self.fires_by_name: Counter[str] | None = Counter() if names else None
+        self.events = 0
+        self.results: Counter[str] = Counter()
+        self.started = 0
+        self.ended: Counter[tuple[str, str]] = Counter()  # kind and state
+        self.run_times: dict[str, Spread] = {}
+        self.recovered: Counter[str] = Counter()
+        self.commits = Spread(0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 1e3, 5e3)
+        self.operations = 0
+        self.mistakes = 0
+        self.counts: Counts | None = None
+        self.oldest_undecided: Micros = 0
+
+    def set_counts(self, counts: Counts, now: Moment) -> None:
+        """Take what the janitor counted at *now*."""
+        oldest = counts.oldest_undecided
+        self.counts = counts
+        self.oldest_undecided = 0 if oldest is None else max(0, now - oldest)
+
+    def __call__(self, happening: Happening) -> None:
+        self.happened[type(happening)] += 1
+        match happening:
+            case Committed():
+                self.commits.add((happening.took,))
+                self.operations += happening.operations
+            case SchedulesFired():
+                self._fired(happening)
+            case EventsFannedOut():
+                self.events += happening.events
+                self.results["matched"] += happening.runs
+                self.results.update(str(refused.outcome) for refused in happening.refused)
+            case RunsStarted():
+                self.started += len(happening.runs)
+            case RunsEnded():
+                self._ended(happening)
+            case _:
+                self._seldom(happening)
+
+    def _seldom(self, happening: Happening) -> None:
+        match happening:
+            case WindowsSkipped():
+                count = UNCOUNTED if happening.count is None else happening.count
+                self.windows["skipped", happening.reason] += count
+            case RunsRecovered():
+                self.recovered["requeued"] += len(happening.requeued)
+                self.recovered["interrupted"] += len(happening.interrupted)
+            case ManifestApplied():
+                self.mistakes = 0
+            case ManifestRefused():
+                self.mistakes = len(happening.mistakes)
+
+    def _fired(self, happening: SchedulesFired) -> None:
+        fired = happening.fired
+        self.windows["fired", ""] += len(fired)
+        self.windows["folded", ""] += sum(
+            UNCOUNTED if one.folded is None else one.folded for one in fired
+        )
+        self.catch_ups += sum(one.overdue is not None for one in fired)
+        self.lateness.add(one.late_by for one in fired)
+        if self.fires_by_name is not None:
+            by_name = self.fires_by_name
+            for one in fired:
+                known = one.trigger in by_name or len(by_name) < MOST_NAMES
+                by_name[one.trigger if known else OTHER] += 1
+
+    def _ended(self, happening: RunsEnded) -> None:
+        self.ended.update((run.kind, run.state.word) for run in happening.runs)
+        times: dict[str, list[Micros]] = {}
+        for run in happening.runs:
+            times.setdefault(run.kind, []).append(run.took)
+        for kind, lengths in times.items():
+            self.run_times.setdefault(kind, _run_times()).add(lengths)
