@@ -1,4 +1,4 @@
-"""Cron moments against a minute-by-minute oracle, around every shift of seven zones."""
+"""Cron moments against a minute-by-minute oracle, around every shift of eleven zones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinyforge.schedule.spec import Cron, Stretch
 AROUND = [
     at(day.year, day.month, day.day) // DAY * DAY
     for zone in ZONES
-    for year in (2011, 2026)
+    for year in (2011, 2018, 2026)
     for day in transitions(zone, year)
 ]
 
@@ -106,12 +106,12 @@ def test_texts_that_mean_the_same_are_equal(one: str, other: str) -> None:
     "text", ["* * * * * *", "*/100 * * * *", "61 * * * *", "0 0 30 2 *", "nonsense", ""]
 )
 def test_a_cron_that_makes_no_sense_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"cron|step|Bad"):
+    with pytest.raises(ValueError, match=r"cron|step|bad|fields|never"):
         words.cron(text)
 
 
 def test_an_unknown_zone_is_refused() -> None:
-    with pytest.raises(ValueError, match="no time zone"):
+    with pytest.raises(ValueError, match=r"no zone .*; write"):
         words.cron("@daily", "Mars/Base")
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.schedule.timetables import at
 from tinyforge.clock import DAY, HOUR, MINUTE, SECOND, Moment
 from tinyforge.schedule import words
-from tinyforge.schedule.decide import decide
+from tinyforge.schedule.decide import decide, windows_of
 from tinyforge.schedule.decision import Decision, Reason, Skipped, Span
 from tinyforge.schedule.life import (
     adopt,
@@ -26,6 +26,7 @@ from tinyforge.schedule.spec import (
     First,
     Interval,
     Spec,
+    Stretch,
     Timetable,
     active_range,
     phase,
@@ -77,6 +78,18 @@ def test_rule_7_an_interval_out_of_bounds_makes_no_spec(every: int) -> None:
         interval(every)
 
 
+@pytest.mark.parametrize("spec", [cron("0 * * * *"), interval(HOUR, anchor=NOON - DAY)])
+def test_rule_11_never_fired_warns_only_at_a_resume(spec: Spec) -> None:
+    state = create(spec, NOON).state
+    late = decide(spec, state, NOON + 5 * HOUR).fire
+    resumed = resume(spec, pause(spec, state, NOON).state, NOON + 5 * HOUR).fire
+    assert late is not None
+    assert late.folded is not None
+    assert late.overdue is None
+    assert resumed is not None
+    assert resumed.overdue == 4 * HOUR
+
+
 def test_rule_8_an_unreadable_last_fired_at_is_never_fired() -> None:
     assert adopt(HOURLY, None, NOON) == create(HOURLY, NOON)
 
@@ -95,7 +108,7 @@ def test_rule_11_more_than_two_intervals_fires_once_and_warns() -> None:
 
 def test_rule_11_a_cron_warns_when_a_window_was_passed_over() -> None:
     spec = cron("0 * * * *")
-    state = create(spec, NOON).state
+    state = adopt(spec, NOON, NOON).state
     one = decide(spec, state, NOON + HOUR + 50 * MINUTE).fire
     two = decide(spec, state, NOON + 2 * HOUR).fire
     assert (one and one.overdue, two and two.overdue) == (None, HOUR)
@@ -182,17 +195,19 @@ def test_late_ones_are_skipped_and_of_the_rest_the_newest_fires() -> None:
     assert decision.fire.window == NOON + 5 * HOUR
 
 
-def test_folded_cron_windows_are_counted_up_to_a_thousand() -> None:
+def test_folded_cron_windows_are_counted_up_to_a_hundred() -> None:
     spec = cron("* * * * *")
     state = create(spec, NOON).state
-    few = decide(spec, state, NOON + 1_001 * MINUTE).fire
-    many = decide(spec, state, NOON + 1_002 * MINUTE).fire
+    few = decide(spec, state, NOON + 101 * MINUTE).fire
+    many = decide(spec, state, NOON + 102 * MINUTE).fire
     assert few is not None
     assert few.folded is not None
-    assert few.folded.count == 1_000
+    assert few.folded.count == 100
     assert many is not None
     assert many.folded is not None
     assert many.folded.count is None
+    stretch = Stretch(many.folded.oldest - 1, many.folded.newest)
+    assert windows_of(spec, state).count_in(stretch) == 101
 
 
 def test_a_pause_decides_nothing_and_a_resume_fires_the_newest() -> None:
