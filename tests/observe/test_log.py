@@ -72,6 +72,7 @@ def test_a_broken_row_is_an_error_with_its_name_and_reason() -> None:
     (line,) = said(broken("interval: '5s' is below the minimum of 10 s"))
     assert line["level"] == "error"
     assert line["name"] == "by-hand"
+    assert line["row_id"] == "7"
     assert "below the minimum" in str(line["problem"])
 
 
