@@ -89,7 +89,7 @@ class _Reading:
         for number, inner in enumerate(node.value, 1):
             entry = self._rows.binding(number, inner)
             if entry is not None and found.setdefault(entry.name, entry) is not entry:
-                line = found[entry.name].node.line
+                line = found[entry.name].line
                 what = f"the name is taken by the binding on line {line}; give one another `name`"
                 self._mistakes.add(inner.line, f"bindings.{entry.name}", what)
         return found

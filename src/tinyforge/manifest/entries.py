@@ -54,6 +54,7 @@ class BindingEntry(Struct, frozen=True, kw_only=True):
     workload: str
     rule: Json
     enabled: bool
+    line: int
     node: Node  # for mistakes that only the other rows can tell
 
 

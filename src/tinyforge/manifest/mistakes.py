@@ -27,8 +27,11 @@ class Mistakes:
         """Without a *line* it is about the file as a whole, or about what is not in it."""
         self._found.append((line or 0, where, what))
 
-    def add_all(self, others: Mistakes) -> None:
-        self._found += others._found
+    def copy(self) -> Mistakes:
+        """Return the same mistakes, to which more can be added."""
+        other = Mistakes(self._source)
+        other._found = list(self._found)
+        return other
 
     def error(self) -> InvalidManifest:
         found = sorted(self._found, key=lambda mistake: mistake[0])

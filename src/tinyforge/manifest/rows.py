@@ -97,6 +97,7 @@ class Rows:
             workload=fields.text("workload") or "",
             rule=_rule(fields),
             enabled=fields.flag("enabled") is not False,
+            line=node.line,
             node=node,
         )
         return entry if fields.is_clean else None

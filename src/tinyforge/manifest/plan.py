@@ -1,0 +1,201 @@
+"""A document against the database -> the difference, and what has to be written.
+
+Pure: nothing is read, written or looked up but what is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from msgspec import Struct
+
+from tinyforge.manifest.ends import Around, check_ends
+from tinyforge.manifest.entries import Document
+from tinyforge.manifest.follows import unheard
+from tinyforge.manifest.form import binding_form, trigger_form, workload_form
+from tinyforge.manifest.mistakes import Mistakes
+from tinyforge.manifest.pruning import Deletions, deletions
+from tinyforge.manifest.side import Action, Difference, R, Row, Side, writes
+from tinyforge.model import (
+    Binding,
+    BindingId,
+    Json,
+    RevisionId,
+    Trigger,
+    TriggerId,
+    Workload,
+    WorkloadId,
+)
+from tinyforge.plugins import Plugins
+from tinyforge.store.port import BindingWrite, Catalog, TriggerWrite, What, WorkloadWrite
+
+REACHED = (Action.CREATE, Action.UPDATE, Action.ADOPT)
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """*prune*: own rows that are no longer in the file go. *adopt*: others' rows become own."""
+
+    plugins: Plugins
+    new_id: Callable[[], int]
+    prune: bool = False
+    adopt: bool = False
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a ConfigChange needs, and what a person wants to see before."""
+
+    owner: str
+    generation: int  # of the catalog it was made from
+    differences: Sequence[Difference]
+    warnings: Sequence[str]
+    unchanged: int  # rows of the document that are as they shall be
+    triggers: Sequence[TriggerWrite]
+    workloads: Sequence[WorkloadWrite]
+    bindings: Sequence[BindingWrite]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.triggers or self.workloads or self.bindings)
+
+
+def compare(document: Document, catalog: Catalog, terms: Terms) -> Plan:
+    """Return what has to change so that *catalog* says what *document* says.
+
+    InvalidManifest with every mistake of the document, and those that only the catalog shows.
+    """
+    mistakes = document.mistakes.copy()
+    gone = deletions(document, catalog, mistakes) if terms.prune else Deletions()
+    around = _around(catalog, gone)
+    check_ends(document, around, terms.plugins, mistakes)
+    if not terms.adopt:
+        _refuse_others(document, catalog, mistakes)
+    if len(mistakes):
+        raise mistakes.error()
+    workloads = {*around.workloads, *document.workloads}
+    warnings = tuple(unheard(document, workloads, terms.plugins))
+    return _Comparison(document, catalog, terms.new_id).plan(gone, warnings)
+
+
+def _around(catalog: Catalog, gone: Deletions) -> Around:
+    triggers = (row for row in catalog.triggers if row.name not in gone.triggers)
+    workloads = (row.name for row in catalog.workloads if row.name not in gone.workloads)
+    return Around(
+        triggers={row.name: (row.kind, row.config) for row in triggers},
+        workloads=frozenset(workloads),
+        pruned=frozenset(
+            [("triggers", name) for name in gone.triggers]
+            + [("workloads", name) for name in gone.workloads]
+        ),
+    )
+
+
+def _refuse_others(document: Document, catalog: Catalog, mistakes: Mistakes) -> None:
+    """Add a mistake for each row of the document that belongs to somebody else."""
+    for section, entries, rows in (
+        ("workloads", document.workloads, catalog.workloads),
+        ("triggers", document.triggers, catalog.triggers),
+        ("bindings", document.bindings, catalog.bindings),
+    ):
+        for row in rows:
+            entry = entries.get(row.name)
+            if entry is not None and row.managed_by != document.owner:
+                what = f"belongs to {row.managed_by}; take it over with --adopt, or rename this one"
+                mistakes.add(entry.line, f"{section}.{row.name}", what)
+
+
+class _Comparison:
+    def __init__(self, document: Document, catalog: Catalog, new_id: Callable[[], int]) -> None:
+        self._document = document
+        self._catalog = catalog
+        self._new_id = new_id
+
+    def plan(self, gone: Deletions, warnings: Sequence[str]) -> Plan:
+        workloads, triggers = self._workloads(), self._triggers()
+        bindings = self._bindings(triggers, workloads)
+        workload_steps = list(workloads.steps(gone.workloads))
+        trigger_steps = list(triggers.steps(gone.triggers))
+        binding_steps = list(bindings.steps(gone.bindings))
+        steps = (workload_steps, trigger_steps, binding_steps)
+        differences = [step.difference for side in steps for step in side]
+        sides = (workloads.wanted, triggers.wanted, bindings.wanted)
+        return Plan(
+            owner=self._document.owner,
+            generation=self._catalog.generation,
+            differences=differences,
+            warnings=warnings,
+            unchanged=sum(map(len, sides)) - sum(one.action in REACHED for one in differences),
+            workloads=[WorkloadWrite(**one._asdict()) for one in writes(workload_steps)],
+            triggers=[TriggerWrite(**one._asdict()) for one in writes(trigger_steps)],
+            bindings=[BindingWrite(**one._asdict()) for one in writes(binding_steps)],
+        )
+
+    def _workloads(self) -> Side[Workload]:
+        found = {row.name: row for row in self._catalog.workloads}
+        wanted = {
+            name: Workload(
+                id=WorkloadId(self._id_of(found.get(name))),
+                name=name,
+                kind=entry.kind,
+                config=entry.config,
+                queue=entry.queue,
+                timeout=entry.timeout,
+                retry=entry.retry,
+                idempotent=entry.idempotent,
+                managed_by=self._document.owner,
+                revision_id=_revision_of(found.get(name)),
+            )
+            for name, entry in self._document.workloads.items()
+        }
+        return self._side("workload", wanted, found, workload_form)
+
+    def _triggers(self) -> Side[Trigger]:
+        found = {row.name: row for row in self._catalog.triggers}
+        wanted = {
+            name: Trigger(
+                id=TriggerId(self._id_of(found.get(name))),
+                name=name,
+                kind=entry.kind,
+                config=entry.config,
+                enabled=entry.enabled,
+                managed_by=self._document.owner,
+                revision_id=_revision_of(found.get(name)),
+            )
+            for name, entry in self._document.triggers.items()
+        }
+        return self._side("trigger", wanted, found, trigger_form)
+
+    def _bindings(self, triggers: Side[Trigger], workloads: Side[Workload]) -> Side[Binding]:
+        found = {row.name: row for row in self._catalog.bindings}
+        trigger_ids = triggers.ids()
+        workload_ids = workloads.ids()
+        wanted = {
+            name: Binding(
+                id=BindingId(self._id_of(found.get(name))),
+                name=name,
+                trigger_id=TriggerId(trigger_ids[entry.trigger]),
+                workload_id=WorkloadId(workload_ids[entry.workload]),
+                rule=entry.rule,
+                enabled=entry.enabled,
+                managed_by=self._document.owner,
+                revision_id=_revision_of(found.get(name)),
+            )
+            for name, entry in self._document.bindings.items()
+        }
+        names = {number: name for name, number in trigger_ids.items()}
+        targets = {number: name for name, number in workload_ids.items()}
+        form = partial(binding_form, triggers=names, workloads=targets)
+        return self._side("binding", wanted, found, form)
+
+    def _side(
+        self, what: What, wanted: Mapping[str, R], found: Mapping[str, R], form: Callable[[R], Json]
+    ) -> Side[R]:
+        return Side(what=what, owner=self._document.owner, wanted=wanted, found=found, form=form)
+
+    def _id_of(self, found: Row | None) -> int:
+        return self._new_id() if found is None else found.id
+
+
+def _revision_of(found: Row | None) -> RevisionId | None:
+    return None if found is None else found.revision_id
