@@ -168,10 +168,12 @@ def _file(path: str) -> str:
     if not path.startswith("/"):
         raise ValueError("write the whole path, from / on")
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not hold us up
-    with os.fdopen(handle, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise ValueError("is not a regular file")
-        content = file.read(LARGEST_FILE + 1)
+        content = os.pread(handle, LARGEST_FILE + 1, 0)
+    finally:
+        os.close(handle)
     if len(content) > LARGEST_FILE:
         raise ValueError(f"is larger than {LARGEST_FILE // 1024} KiB")
     try:

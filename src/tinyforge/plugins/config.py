@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, is_dataclass
 from difflib import get_close_matches
 from enum import Enum
-from types import MappingProxyType
+from types import MappingProxyType, UnionType
 from typing import (
     Annotated,
     Generic,
     Literal,
     TypeAlias,
+    TypeGuard,
     TypeVar,
+    Union,
     get_args,
     get_origin,
     get_type_hints,
@@ -124,20 +126,28 @@ def _meaning(kind: object) -> str:
 
 def _of_value(path: str, kind: object, value: object) -> Iterator[Mistake]:
     """Go into mappings and lists, so that each item is judged and named by itself."""
-    inner = get_args(_plain(kind))
-    if get_origin(_plain(kind)) is dict and isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _of_value(f"{path}.{key}", inner[1], item)
-    elif get_origin(_plain(kind)) is tuple and inner[1:] == (...,) and isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from _of_value(f"{path}[{place}]", inner[0], item)
+    for arm in _arms(kind):
+        inner = get_args(arm)
+        if get_origin(arm) is dict and isinstance(value, Mapping):
+            for key, item in value.items():
+                yield from _of_value(f"{path}.{key}", inner[1], item)
+        elif get_origin(arm) in {tuple, list} and inner[1:] in {(), (...,)} and _is_list(value):
+            for place, item in enumerate(value):
+                yield from _of_value(f"{path}[{place}]", inner[0], item)
     problem = _misfit(kind, value)
     if problem and " - at `" not in problem:  # else it was found above, and named better
         yield path, _in_words(problem, kind, value)
 
 
-def _plain(kind: object) -> object:
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+def _is_list(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, list | tuple)
+
+
+def _arms(kind: object) -> tuple[object, ...]:
+    """Return what *kind* may be, without its annotations."""
+    if get_origin(kind) is Annotated:
+        return _arms(get_args(kind)[0])
+    return get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
 
 
 def _misfit(kind: object, value: object) -> str | None:

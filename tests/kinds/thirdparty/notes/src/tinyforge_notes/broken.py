@@ -1,0 +1,1 @@
+raise ImportError("libnote.so is missing")
