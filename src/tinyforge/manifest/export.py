@@ -108,9 +108,9 @@ def _item(head: str, value: object, pad: str) -> Iterator[str]:
     if lines := list(_below(value, pad)):
         yield head
         yield from lines
-    elif isinstance(value, str) and (lines := block(value, pad)):
-        yield f"{head} {lines[0]}"
-        yield from lines[1:]
+    elif isinstance(value, str) and (text := block(value, pad)):
+        yield f"{head} {text[0]}"
+        yield from text[1:]
     else:
         yield f"{head} {_short(value)}"
 

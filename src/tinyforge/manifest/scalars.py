@@ -8,11 +8,9 @@ from functools import lru_cache
 
 from tinyforge.manifest.text import FORBIDDEN
 
+WORD = r"[\w./@%+=,-]+(?::[\w./@%+=,-]+)*"
 # begins with a letter or a path, so that no reader takes it for a number, a date or a sign
-PLAIN = re.compile(
-    r"(?:-{0,2}[A-Za-z]|\.{0,2}/)[\w./@%+=,-]*(?::[\w./@%+=,-]+)*(?: [\w./@%+=,-]+(?::[\w./@%+=,-]+)*)*",
-    re.ASCII,
-)
+PLAIN = re.compile(rf"(?=-{{0,2}}[A-Za-z]|\.{{0,2}}/){WORD}(?: {WORD})*", re.ASCII)
 DURATION = re.compile(r"(?:\d+[wdhms])+", re.ASCII)
 WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 # allowed in a file, and still taken for a line break, a byte order mark or nothing at all
