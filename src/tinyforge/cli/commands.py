@@ -1,0 +1,198 @@
+"""Every command: its words, what it does in one line, an example, and where its code is.
+
+The code is named and not imported, so that a command pays only for what it uses itself.
+"""
+
+from __future__ import annotations
+
+from cyclopts import App, Parameter
+from msgspec import Struct
+
+from tinyforge import __version__
+
+
+class Command(Struct, frozen=True):
+    words: str
+    target: str  # module of this room and function
+    what: str
+    example: str
+
+    @property
+    def help(self) -> str:
+        return f"{self.what}\n\nExample: {self.example}"
+
+
+GROUPS = {
+    "trigger": "What makes events: list, look, put to rest, fire.",
+    "event": "What happened, and what was decided for it.",
+    "run": "Deploys: their states, their logs, stop one, do it again.",
+}
+COMMANDS = (
+    Command(
+        "serve",
+        "serve:serve",
+        "Start the server.",
+        "tinyforge serve --data /var/lib/tinyforge --config tinyforge.yaml",
+    ),
+    Command(
+        "init",
+        "init:init",
+        "Write a first manifest, with comments, or a systemd unit.",
+        "tinyforge init --example nightly-backup",
+    ),
+    Command(
+        "plan",
+        "config:plan",
+        "Show what a manifest would change, and what would fire at once.",
+        "tinyforge plan tinyforge.yaml",
+    ),
+    Command(
+        "apply",
+        "config:apply",
+        "Make the server's config what a manifest says.",
+        "tinyforge apply tinyforge.yaml --prune",
+    ),
+    Command(
+        "export",
+        "config:export",
+        "Write the server's config as a manifest.",
+        "tinyforge export > tinyforge.yaml",
+    ),
+    Command(
+        "preview",
+        "ahead:preview",
+        "List the next windows of one schedule, or of all.",
+        "tinyforge preview nightly --count 5",
+    ),
+    Command(
+        "simulate",
+        "ahead:simulate",
+        "Count the fires of a stretch of time, and find its busiest minute.",
+        "tinyforge simulate --from today --to +7d",
+    ),
+    Command(
+        "explain",
+        "trust:explain",
+        "Say what became of a window, and why.",
+        "tinyforge explain nightly '2026-01-05 03:00'",
+    ),
+    Command(
+        "verify",
+        "trust:verify",
+        "Work every window out anew and look for holes; exit 1 if there is one.",
+        "tinyforge verify",
+    ),
+    Command(
+        "doctor",
+        "trust:doctor",
+        "Look for what is wrong, and say how to repair it; exit 1 if anything is.",
+        "tinyforge doctor",
+    ),
+    Command(
+        "deploy",
+        "workloads:deploy",
+        "Deploy a workload now.",
+        "tinyforge deploy site --wait",
+    ),
+    Command(
+        "trigger list",
+        "triggers:list_",
+        "List the triggers.",
+        "tinyforge trigger list --state broken",
+    ),
+    Command(
+        "trigger show",
+        "triggers:show",
+        "Show one trigger, its bindings and its latest events.",
+        "tinyforge trigger show nightly",
+    ),
+    Command(
+        "trigger pause",
+        "triggers:pause",
+        "Let a schedule rest; nothing is decided until it is resumed.",
+        "tinyforge trigger pause nightly",
+    ),
+    Command(
+        "trigger resume",
+        "triggers:resume",
+        "End a rest; what passed meanwhile fires once at most.",
+        "tinyforge trigger resume nightly",
+    ),
+    Command(
+        "trigger fire",
+        "triggers:fire",
+        "Fire a trigger by hand; without facts no binding's rule is applied.",
+        "tinyforge trigger fire push --fact branch=main --wait",
+    ),
+    Command(
+        "event list",
+        "events:list_",
+        "List events, the newest first.",
+        "tinyforge event list --trigger nightly",
+    ),
+    Command(
+        "event show",
+        "events:show",
+        "Show one event, and what was decided for each binding.",
+        "tinyforge event show evt_01ka8x3v2m000",
+    ),
+    Command(
+        "run list",
+        "runs:list_",
+        "List runs, the newest first.",
+        "tinyforge run list --state failed",
+    ),
+    Command(
+        "run show",
+        "runs:show",
+        "Show one run and its attempts.",
+        "tinyforge run show run_01ka8x3v2m000",
+    ),
+    Command(
+        "run logs",
+        "runs:logs",
+        "Show what a run wrote.",
+        "tinyforge run logs run_01ka8x3v2m000 --follow",
+    ),
+    Command(
+        "run cancel",
+        "runs:cancel",
+        "Stop a run, or take it off the queue.",
+        "tinyforge run cancel run_01ka8x3v2m000",
+    ),
+    Command(
+        "run retry",
+        "runs:retry",
+        "Queue a run that did not succeed once more.",
+        "tinyforge run retry run_01ka8x3v2m000",
+    ),
+)
+ABOUT = """Redeploy things when something happens.
+
+A first look: tinyforge init, then tinyforge serve --config tinyforge.yaml
+"""
+
+
+def build() -> App:
+    app = _app("tinyforge", ABOUT)
+    groups = {name: _app(name, what) for name, what in GROUPS.items()}
+    for command in COMMANDS:
+        group, _, name = command.words.rpartition(" ")
+        (groups[group] if group else app).command(
+            f"tinyforge.cli.{command.target}", name=name, help=command.help
+        )
+    for group_app in groups.values():
+        app.command(group_app)
+    return app
+
+
+def _app(name: str, what: str) -> App:
+    return App(
+        name=name,
+        help=what,
+        help_format="plaintext",
+        version=__version__,
+        version_flags="--version" if name == "tinyforge" else [],
+        result_action="return_value",
+        default_parameter=Parameter(negative="", show_default=False),
+    )

@@ -1,0 +1,83 @@
+"""How a command gets at the API: through the server's socket, else through the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from enum import Enum
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import TypeAlias, cast
+
+from tinyforge.cli.client import Api, Door, SocketDoor
+from tinyforge.cli.failure import CommandFailed, ServerDown
+from tinyforge.cli.screen import Screen
+from tinyforge.settings import data_folder
+
+DATABASE = "tinyforge.db"
+OpenFile: TypeAlias = Callable[[Path, bool], AbstractContextManager[Door]]
+
+
+class Offline(Enum):
+    """What a command may do while no server runs."""
+
+    NOTHING = "nothing"
+    READ = "read"
+    WRITE = "write"
+
+
+@contextmanager
+def reach(screen: Screen, offline: Offline) -> Iterator[Api]:
+    """Open the one way in that there is, and close it afterwards."""
+    data = data_folder(os.environ, screen.shared.data)
+    door = SocketDoor(data)
+    try:
+        door.connect()
+    except ServerDown as down:
+        refuse_no_data(data, down)
+        with _without_server(screen, data, down, offline) as file:
+            yield Api(file, live=False)
+        return
+    try:
+        yield Api(door, live=True)
+    finally:
+        door.close()
+
+
+def refuse_no_data(data: Path, down: ServerDown) -> None:
+    """Say what is wrong with a folder that no server ever kept its data in."""
+    start = f"tinyforge serve --data {data}"
+    if not data.exists():
+        raise CommandFailed(
+            f"there is no data folder {data}",
+            f"{start} makes it; or give the right one with --data",
+        ) from down
+    if not data.is_dir():
+        raise CommandFailed(f"{data} is no folder", "give the data folder with --data") from down
+    if not (data / DATABASE).exists():
+        raise CommandFailed(
+            f"{data} is no data folder of a server: it holds no {DATABASE}",
+            f"{start} makes it one; or give the right one with --data",
+        ) from down
+
+
+@contextmanager
+def _without_server(
+    screen: Screen, data: Path, down: ServerDown, offline: Offline
+) -> Iterator[Door]:
+    if offline is Offline.NOTHING:
+        raise CommandFailed(
+            f"{down}, and this needs one", screen.command("tinyforge serve")
+        ) from down
+    # The whole server is behind this name: only a command that needs it pays for its import.
+    open_file = cast("OpenFile", resolve_name("tinyforge.cli.offline:open_file"))
+    writable = offline is Offline.WRITE
+    if not screen.shared.json:
+        screen.hint(
+            "no server is running; this is written to the file, for its next start"
+            if writable
+            else "no server is running; this is what the file says"
+        )
+    with open_file(data, writable) as door:
+        yield door

@@ -1,0 +1,199 @@
+"""What `tinyforge trigger …` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import Parameter
+from msgspec import json
+
+from tinyforge.cli.client import named
+from tinyforge.cli.facts import read_facts
+from tinyforge.cli.firing import NO_FLAGS, FireFlags, report
+from tinyforge.cli.options import DEFAULT, Shared
+from tinyforge.cli.reach import Offline, reach
+from tinyforge.cli.screen import Screen, screen
+from tinyforge.cli.tables import Column, Row
+from tinyforge.operations.views import (
+    BindingView,
+    EventView,
+    FireRequest,
+    FireView,
+    Page,
+    RevisionView,
+    SpanView,
+    SwitchView,
+    TriggerDetail,
+    TriggerState,
+    TriggerView,
+)
+
+COLUMNS = (
+    Column("NAME"),
+    Column("STATE", whole=True, state=True),
+    Column("WHEN"),
+    Column("NEXT", whole=True),
+    Column("LAST FIRED", whole=True, leave_out=2),
+    Column("WORKLOADS", leave_out=1),
+)
+LATEST = 5  # events and revisions that `show` lists
+
+
+def list_(
+    *,
+    kind: Annotated[str | None, Parameter(help="Only of this kind.")] = None,
+    state: Annotated[TriggerState | None, Parameter(help="Only those that are so now.")] = None,
+    shared: Shared = DEFAULT,
+) -> int:
+    out = screen(shared)
+    with reach(out, Offline.READ) as api:
+        reply = api.get("/triggers", Page[TriggerView], {"kind": kind, "state": state})
+    if shared.json:
+        return out.raw(reply.body)
+    page = reply.read()
+    if not out.table(COLUMNS, (_row(out, trigger) for trigger in page.items)):
+        out.hint("no triggers" if kind is None and state is None else "no such triggers")
+        out.next("tinyforge init" if kind is None and state is None else "tinyforge trigger list")
+    _say_broken(out, page.items)
+    return 0
+
+
+def _row(out: Screen, trigger: TriggerView) -> Row:
+    return (
+        trigger.name,
+        trigger.state,
+        trigger.says or trigger.kind,
+        out.when(trigger.due_at),
+        out.when(trigger.last_fired_at),
+        ", ".join(trigger.workloads),
+    )
+
+
+def _say_broken(out: Screen, triggers: Sequence[TriggerView]) -> None:
+    broken = [trigger for trigger in triggers if trigger.state == "broken"]
+    if broken:
+        out.hint(f"{len(broken)} broken: {broken[0].name}: {broken[0].problem}")
+        out.next(broken[0].next_command)
+
+
+def show(name: str, /, *, shared: Shared = DEFAULT) -> int:
+    out = screen(shared)
+    with reach(out, Offline.READ) as api:
+        reply = api.get(f"/triggers/{named(name)}", TriggerDetail)
+    if shared.json:
+        return out.raw(reply.body)
+    detail = reply.read()
+    out.facts(_facts(out, detail))
+    _bindings(out, detail.bindings)
+    _events(out, detail.events[:LATEST])
+    _revisions(out, detail.revisions[:LATEST])
+    out.next(detail.trigger.next_command)
+    return 0
+
+
+def _facts(out: Screen, detail: TriggerDetail) -> dict[str, str]:
+    trigger, timing = detail.trigger, detail.timing
+    return {
+        "name": trigger.name,
+        "kind": trigger.kind,
+        "state": trigger.state,
+        "problem": trigger.problem or "",
+        "when": trigger.says,
+        "next": out.when(trigger.due_at) if trigger.due_at else "",
+        "last fired": out.when(trigger.last_fired_at) if trigger.last_fired_at else "",
+        "decided until": out.when(timing.decided_until) if timing else "",
+        "paused": out.when(trigger.paused_at) if trigger.paused_at else "",
+        "config": json.encode(trigger.config).decode(),
+        "owner": trigger.managed_by,
+        "id": trigger.id,
+    }
+
+
+def _bindings(out: Screen, bindings: Sequence[BindingView]) -> None:
+    out.line()
+    columns = (Column("BINDING"), Column("WORKLOAD"), Column("MATCH"), Column("STATE", state=True))
+    rows = (
+        (
+            one.name,
+            one.workload,
+            json.encode(one.match).decode() if one.match else "always",
+            "broken" if one.problem else "active" if one.enabled else "disabled",
+        )
+        for one in bindings
+    )
+    if not out.table(columns, rows):
+        out.line("bound to no workload: add a binding to the manifest")
+
+
+def _events(out: Screen, events: Sequence[EventView]) -> None:
+    out.line()
+    columns = (
+        Column("LATEST EVENTS", whole=True),
+        Column("WINDOW", whole=True),
+        Column("ACCEPTED", whole=True),
+    )
+    rows = ((one.id, out.when(one.window), out.when(one.accepted_at)) for one in events)
+    if not out.table(columns, rows):
+        out.line("no events yet")
+
+
+def _revisions(out: Screen, revisions: Sequence[RevisionView]) -> None:
+    if revisions:
+        out.line()
+    columns = (Column("REVISION SINCE", whole=True), Column("BY"), Column("CONFIG"))
+    out.table(columns, ((out.when(one.since), one.author, one.text) for one in revisions))
+
+
+def pause(name: str, /, *, shared: Shared = DEFAULT) -> int:
+    return _switch(name, "pause", shared)
+
+
+def resume(name: str, /, *, shared: Shared = DEFAULT) -> int:
+    return _switch(name, "resume", shared)
+
+
+def _switch(name: str, act: str, shared: Shared) -> int:
+    out = screen(shared)
+    with reach(out, Offline.WRITE) as api:
+        reply = api.post(f"/triggers/{named(name)}/{act}", SwitchView)
+    if shared.json:
+        return out.raw(reply.body)
+    view = reply.read()
+    was = "" if view.changed else "already "
+    out.line(f"{view.trigger.name} is {was}{view.trigger.state}")
+    if view.fired:
+        out.line(f"fired {view.fired.id} for its window {out.when(view.fired.window)}")
+    if view.skipped:
+        out.line(skipped_words(out, view.skipped))
+    if view.trigger.due_at:
+        out.line(f"next window {out.when(view.trigger.due_at)}")
+    out.next(view.next_command or view.trigger.next_command)
+    return 0
+
+
+def skipped_words(out: Screen, span: SpanView) -> str:
+    count = "more than were counted" if span.count is None else str(span.count)
+    moments = out.when(span.oldest)
+    if span.oldest != span.newest:
+        moments += f" to {out.when(span.newest)}"
+    return f"skipped {count}, {moments}: {span.words}"
+
+
+def fire(
+    name: str,
+    /,
+    *,
+    fact: Annotated[tuple[str, ...], Parameter(help="NAME=TEXT; repeatable.")] = (),
+    fact_json: Annotated[
+        tuple[str, ...], Parameter(help="NAME=JSON, for other than text; repeatable.")
+    ] = (),
+    flags: FireFlags = NO_FLAGS,
+    shared: Shared = DEFAULT,
+) -> int:
+    facts = read_facts(fact, fact_json)
+    out = screen(shared)
+    with reach(out, Offline.NOTHING) as api:
+        asked = FireRequest(facts=facts, dry_run=flags.dry_run)
+        reply = api.post(f"/triggers/{named(name)}/fire", FireView, asked)
+        return report(out, api, reply, flags)

@@ -1,0 +1,118 @@
+"""What `explain`, `verify` and `doctor` do: say what happened, and whether all of it is right."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tinyforge.cli.client import named
+from tinyforge.cli.events import show_event
+from tinyforge.cli.moments import read_moment, show_length
+from tinyforge.cli.options import DEFAULT, Shared
+from tinyforge.cli.reach import Offline, reach
+from tinyforge.cli.screen import Screen, screen
+from tinyforge.cli.tables import Column
+from tinyforge.clock import SystemClock, rfc3339
+from tinyforge.operations.answers import DoctorView, ExplainView, VerifyView
+
+
+def explain(
+    trigger: str,
+    time: Annotated[
+        str | None,
+        Parameter(allow_leading_hyphen=True, help="A window's moment; none: the last decisions."),
+    ] = None,
+    /,
+    *,
+    shared: Shared = DEFAULT,
+) -> int:
+    out = screen(shared)
+    asked = None
+    if time is not None:
+        asked = rfc3339(read_moment(time, SystemClock().now(), in_utc=shared.utc))
+    with reach(out, Offline.READ) as api:
+        reply = api.get(f"/triggers/{named(trigger)}/explain", ExplainView, {"at": asked})
+    if shared.json:
+        return out.raw(reply.body)
+    _explained(out, reply.read())
+    return 0
+
+
+def _explained(out: Screen, view: ExplainView) -> None:
+    out.line(view.words)
+    if view.nearest_before or view.nearest_after:
+        out.facts(
+            {
+                "window before": out.when(view.nearest_before) if view.nearest_before else "",
+                "window after": out.when(view.nearest_after) if view.nearest_after else "",
+            }
+        )
+    if view.event:
+        out.line()
+        show_event(out, view.event)
+    columns = (
+        Column("WINDOW", whole=True),
+        Column("DECISION", whole=True, state=True),
+        Column("EVENT", whole=True),
+        Column("WHY"),
+    )
+    out.table(
+        columns, ((out.when(d.at), d.verdict, d.event or "-", d.words) for d in view.decisions)
+    )
+    if view.due_at:
+        out.line(f"next window {out.when(view.due_at)}")
+    out.next(view.next_command)
+
+
+def verify(trigger: str | None = None, /, *, shared: Shared = DEFAULT) -> int:
+    out = screen(shared)
+    with reach(out, Offline.READ) as api:
+        reply = api.get("/verify", VerifyView, {"trigger": trigger})
+    view = reply.read()
+    if shared.json:
+        out.raw(reply.body)
+    else:
+        _verified(out, view)
+    return 0 if view.ok else 1
+
+
+def _verified(out: Screen, view: VerifyView) -> None:
+    checked = view.checked
+    out.line(
+        f"checked {checked.windows:,} windows and {checked.events:,} events"
+        f" of {checked.triggers:,} triggers"
+    )
+    columns = (
+        Column("TRIGGER"),
+        Column("FAULT", whole=True),
+        Column("WINDOW", whole=True),
+        Column("WHAT"),
+    )
+    out.table(columns, ((f.trigger, f.fault, out.when(f.window), f.words) for f in view.faults))
+    for one in view.open:
+        overdue = show_length(one.overdue_us)
+        out.line(f"{one.trigger}: not decided since {out.when(one.oldest)}, overdue by {overdue}")
+    for note in view.notes:
+        out.hint(note)
+    if view.ok:
+        out.line("every window has exactly one decision, and every event its results")
+    else:
+        out.hint(f"{len(view.faults):,} faults" if view.faults else "windows are overdue")
+    out.next(view.next_command)
+
+
+def doctor(*, shared: Shared = DEFAULT) -> int:
+    out = screen(shared)
+    with reach(out, Offline.READ) as api:
+        reply = api.get("/doctor", DoctorView)
+    view = reply.read()
+    if shared.json:
+        out.raw(reply.body)
+        return 1 if view.worst == "fail" else 0
+    for check in view.checks:
+        out.out.write(f"{out.state(check.verdict)}{' ' * (6 - len(check.verdict))}")
+        out.line(f"{check.name}: {check.what}")
+        if check.fix:
+            out.line(f"      fix: {out.command(check.fix)}")
+    return 1 if view.worst == "fail" else 0
