@@ -82,10 +82,9 @@ class WindowsSkipped(Happening, frozen=True, kw_only=True):
 
 
 class FireRefused(Happening, frozen=True, kw_only=True):
-    """The ticker was asked to fire a trigger that is no schedule (rule 5)."""
+    """A due row is no schedule that may fire (rule 5): another kind, switched off, or broken."""
 
     trigger: str
-    kind: str
 
 
 class RowBroken(Happening, frozen=True, kw_only=True):
@@ -212,6 +211,14 @@ class Committed(Happening, frozen=True, kw_only=True):
 
     operations: int
     took: Micros
+
+
+class RequestFailed(Happening, frozen=True, kw_only=True):
+    """A bug answered a request with 500; *stack* is for those who mend it."""
+
+    method: str
+    path: str
+    stack: str
 
 
 class HeartbeatFailed(Happening, frozen=True, kw_only=True):

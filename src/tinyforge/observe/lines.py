@@ -50,7 +50,7 @@ SINGLE: Mapping[type[Happening], tuple[Level, str]] = {
     events.RecordingFailed: (Level.ERROR, "nothing is dispatched: it could not be recorded"),
     events.Recorded: (Level.DEBUG, "the sweep was recorded"),
     events.WindowsSkipped: (Level.INFO, "windows skipped"),
-    events.FireRefused: (Level.ERROR, "not fired: the ticker fires only schedules"),
+    events.FireRefused: (Level.ERROR, "not fired: it is no schedule that may fire"),
     events.RowBroken: (Level.ERROR, "a row is broken and not served until it is changed"),
     events.RowRepaired: (Level.INFO, "a row that was broken is served again"),
     events.RowWarned: (Level.WARNING, "a value was read in a way its author may not expect"),
@@ -66,6 +66,7 @@ SINGLE: Mapping[type[Happening], tuple[Level, str]] = {
     events.HistorySwept: (Level.INFO, "history that is kept no longer was deleted"),
     events.BlockedLoop: (Level.ERROR, "the process ends: something did not give the loop back"),
     events.Committed: (Level.DEBUG, "commit"),
+    events.RequestFailed: (Level.ERROR, "a request met a bug"),
     events.HeartbeatFailed: (Level.WARNING, "the heartbeat URL could not be called"),
 }
 

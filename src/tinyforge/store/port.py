@@ -140,6 +140,14 @@ class Config(Protocol):
 
     async def bindings_of(self, trigger_id: TriggerId) -> list[Binding]: ...
 
+    async def triggers_of_kinds(self, kinds: Sequence[str]) -> list[Trigger]: ...
+
+    async def decided_after(
+        self, moment: Moment, after: TriggerId, limit: int
+    ) -> list[Timing]:
+        """Return schedules by id whose decisions reach beyond *moment*: the clock was set back."""
+        ...
+
     async def names(self, what: What, ids: Sequence[int]) -> dict[int, str]:
         """Return the names of rows, deleted ones included."""
         ...
@@ -157,6 +165,8 @@ class Config(Protocol):
     def new_id(self, now: Moment) -> int:
         """Return an id that is higher than all before."""
         ...
+
+    def new_ids(self, count: int, now: Moment) -> list[int]: ...
 
 
 # --- history --------------------------------------------------------------------------------------
@@ -263,6 +273,14 @@ class History(Protocol):
         """Return the event whose window this is, or into which it was folded."""
         ...
 
+    async def fire_before(self, trigger_id: TriggerId, moment: Moment) -> Event | None:
+        """Return the last event whose window lies before *moment*."""
+        ...
+
+    async def proved_from(self, trigger_id: TriggerId) -> Moment | None:
+        """Return up to which window decisions are no longer kept; None: all are."""
+        ...
+
     async def span_at(self, trigger_id: TriggerId, moment: Moment) -> SpanRow | None: ...
 
     async def spans(self, trigger_id: TriggerId, limit: int) -> list[SpanRow]:
@@ -299,18 +317,19 @@ class Due(NamedTuple):
 
 
 class Route(NamedTuple):
-    """One binding with what its fan-out needs; names and rule are None where broken."""
+    """One binding with what its fan-out needs; a trigger without any has one with none."""
 
     trigger_id: TriggerId
-    trigger: str
-    binding_id: BindingId
+    trigger: str | None  # names, rule, queue and kind are None where the row is broken or gone
+    is_schedule: int | None  # an enabled one that is not broken: the ticker fires no other
+    binding_id: BindingId | None
     workload_id: WorkloadId
     rule: str | None
     enabled: int
     queue: str
-    workload_kind: str | None
+    workload_kind: str
     idempotent: int | None
-    broken: str | None
+    broken: str | None  # of the binding or its workload
 
 
 class Routes(NamedTuple):
@@ -422,6 +441,14 @@ class Schedules(Protocol):
         """Record that the clock has been at *now*."""
         ...
 
+    async def lower_mark(self, now: Moment) -> None:
+        """Follow a clock that was set back."""
+        ...
+
+    def generation(self) -> int:
+        """Return the number of the config in force."""
+        ...
+
     def high_water(self) -> Moment:
         """Return the latest moment that was ever recorded."""
         ...
@@ -476,6 +503,15 @@ class Turn(Struct, frozen=True, kw_only=True):
     events: Sequence[Event]  # of follow-ups
 
 
+class LogPart(NamedTuple):
+    """A chunk of a run's log under its number; *dropped* are numbers that it makes room for."""
+
+    run_id: RunId
+    seq: int
+    lines: Sequence[str]
+    dropped: Sequence[int] = ()
+
+
 class Runs(Protocol):
     async def turn(
         self,
@@ -507,10 +543,8 @@ class Runs(Protocol):
 
     async def events_by_id(self, ids: Sequence[EventId]) -> dict[EventId, Event]: ...
 
-    async def append_log(
-        self, chunks: Sequence[tuple[RunId, int, Sequence[str]]], now: Moment
-    ) -> None:
-        """Store log lines as (run, seq, lines), apart from the commits of the hot path."""
+    async def append_log(self, chunks: Sequence[LogPart], now: Moment) -> None:
+        """Store log lines and drop those cut, apart from the commits of the hot path."""
         ...
 
 

@@ -54,6 +54,8 @@ AT_WINDOW = f"{EVENT} WHERE window_at = ?1 AND trigger_id = ?2 ORDER BY epoch DE
 FOLDED_AT = f"""
 {EVENT} WHERE window_at > ?1 AND trigger_id = ?2 AND folded_from <= ?1
 ORDER BY window_at LIMIT 1"""
+FIRE_BEFORE = f"""
+{EVENT} WHERE window_at < ?1 AND trigger_id = ?2 ORDER BY window_at DESC, epoch DESC LIMIT 1"""
 SPAN_COLUMNS = "trigger_id, epoch, from_at, until_at, reason, count, decided_at, revision_id"
 SPAN_AT = f"""
 SELECT {SPAN_COLUMNS} FROM spans
@@ -150,6 +152,14 @@ class HistoryRows:
             return None
 
         return await self._parts.read(query)
+
+    async def fire_before(self, trigger_id: TriggerId, moment: Moment) -> Event | None:
+        rows = await self._parts.read(lambda db: ask(db, FIRE_BEFORE, (moment, trigger_id)))
+        return event_of(rows[0]) if rows else None
+
+    async def proved_from(self, trigger_id: TriggerId) -> Moment | None:
+        rows = await self._parts.read(lambda db: ask(db, PROVED, (text([trigger_id]),)))
+        return rows[0][1] if rows else None
 
     async def span_at(self, trigger_id: TriggerId, moment: Moment) -> SpanRow | None:
         rows = await self._parts.read(lambda db: ask(db, SPAN_AT, (moment, trigger_id)))

@@ -1,0 +1,198 @@
+"""Looking for what is wrong, each with how it is put right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from tinyforge.clock import MINUTE, Clock, Moment, rfc3339
+from tinyforge.ids import show
+from tinyforge.model import Binding, RunState, Trigger, Workload
+from tinyforge.operations import machine
+from tinyforge.operations.answering import length
+from tinyforge.operations.answers import CheckView, DoctorView
+from tinyforge.operations.manifests import REFUSED_FACT, Refusal
+from tinyforge.operations.roles import Reads
+from tinyforge.operations.serving import Serving
+from tinyforge.references import unresolved
+from tinyforge.store.port import Catalog, Counts, RunFilter, What
+
+MOST_ROWS = 20  # that are named one by one
+TICKS = 2
+STUCK = 2 * MINUTE
+
+
+class Examined(Reads, Protocol):
+    async def counts(self) -> Counts: ...
+
+    async def check(self) -> list[str]: ...
+
+    async def fact(self, name: str) -> str | None: ...
+
+    def high_water(self) -> Moment: ...
+
+
+@dataclass(frozen=True)
+class Doctor:
+    store: Examined
+    serving: Serving
+    clock: Clock
+    zone_data: str  # the version in use
+
+    async def examine(self) -> DoctorView:
+        now = self.clock.now()
+        counts = await self.store.counts()
+        catalog = await self.store.catalog()
+        checks = [
+            self._server(),
+            machine.clock(now, self.store.high_water()),
+            *await asyncio.to_thread(self._machine, now),
+            *await self._file(),
+            *rows(catalog),
+            *await asyncio.to_thread(lambda: list(references(catalog, self.serving))),
+            windows(counts, self.serving, now),
+            await self._queue(counts, now),
+            unfinished(counts, self.serving),
+            *await self._manifest(),
+        ]
+        worst = max((check.verdict for check in checks), key=("ok", "warn", "fail").index)
+        return DoctorView(worst=worst, checks=checks)
+
+    def _server(self) -> CheckView:
+        problem = self.serving.unready()
+        if not self.serving.is_live:
+            fix = f"tinyforge serve --data {self.serving.data}"
+            what = f"no server serves {self.serving.data}; nothing fires"
+            return CheckView(name="server", verdict="warn", what=what, fix=fix)
+        if problem is not None:
+            what = f"windows cannot be recorded: {problem}"
+            fix = "free the disk or make the file writable; it goes on by itself"
+            return CheckView(name="server", verdict="fail", what=what, fix=fix)
+        return CheckView(name="server", verdict="ok", what=f"{self.serving.version} serves")
+
+    def _machine(self, now: Moment) -> list[CheckView]:
+        data, database = self.serving.data, self.serving.database
+        return [
+            machine.disk(data),
+            *machine.files(data, database),
+            machine.wal(database),
+            machine.zone_data(self.zone_data, now),
+        ]
+
+    async def _file(self) -> list[CheckView]:
+        problems = await self.store.check()
+        if not problems:
+            return [CheckView(name="database", verdict="ok", what="its check finds nothing")]
+        fix = "stop the server, keep a copy of the folder, and restore the last good copy of it"
+        return [
+            CheckView(name="database", verdict="fail", what=problem, fix=fix)
+            for problem in problems[:MOST_ROWS]
+        ]
+
+    async def _queue(self, counts: Counts, now: Moment) -> CheckView:
+        queued, running = counts.runs.get("queued", 0), counts.runs.get("running", 0)
+        what = f"{queued} runs are queued, {running} are running"
+        if not self.serving.is_live or not queued or running:
+            return CheckView(name="queue", verdict="ok", what=what)
+        waiting = await self.store.runs(RunFilter(state=RunState.QUEUED, limit=MOST_ROWS))
+        stuck = [run for run in waiting if now - run.ready_at > STUCK]
+        if not stuck:
+            return CheckView(name="queue", verdict="ok", what=what)
+        waits = length(now - stuck[0].ready_at)
+        return CheckView(
+            name="queue",
+            verdict="fail",
+            what=f"{what}; {show('run', stuck[0].id)} has been ready for {waits}",
+            fix="look at the server's log, then restart it: queued runs are kept",
+        )
+
+    async def _manifest(self) -> list[CheckView]:
+        kept = await self.store.fact(REFUSED_FACT)
+        if kept is None:
+            return []
+        refusal = msgspec.json.decode(kept, type=Refusal)
+        fix = f"correct it, then: tinyforge apply {refusal.source}"
+        since = f"refused at {rfc3339(refusal.at)}, the last good state goes on"
+        return [
+            CheckView(name="manifest", verdict="fail", what=f"{mistake} ({since})", fix=fix)
+            for mistake in refusal.mistakes[:MOST_ROWS]
+        ]
+
+
+def rows(catalog: Catalog) -> list[CheckView]:
+    """Name what is broken, with where it is put right."""
+    broken: list[tuple[What, Trigger | Workload | Binding]] = [
+        *(("trigger", row) for row in catalog.triggers if row.broken),
+        *(("workload", row) for row in catalog.workloads if row.broken),
+        *(("binding", row) for row in catalog.bindings if row.broken),
+    ]
+    if not broken:
+        total = len(catalog.triggers) + len(catalog.workloads) + len(catalog.bindings)
+        return [CheckView(name="rows", verdict="ok", what=f"all {total} can be served")]
+    checks = [
+        CheckView(
+            name=f"{what} {row.name}",
+            verdict="fail",
+            what=str(row.broken),
+            fix=_repair(row),
+        )
+        for what, row in broken[:MOST_ROWS]
+    ]
+    if len(broken) > MOST_ROWS:
+        more = f"{len(broken) - MOST_ROWS} more rows are broken"
+        fix = "tinyforge trigger list --state broken"
+        checks.append(CheckView(name="rows", verdict="fail", what=more, fix=fix))
+    return checks
+
+
+def _repair(row: Trigger | Workload | Binding) -> str:
+    owner, _, name = row.managed_by.partition(":")
+    if owner == "manifest":
+        return f"correct it in the manifest named {name}, then: tinyforge apply FILE"
+    return "correct the row where it was written, or: tinyforge export > FILE, edit, apply --adopt"
+
+
+def references(catalog: Catalog, serving: Serving) -> Iterator[CheckView]:
+    """Name each reference without a value; away from the server it may have one there."""
+    named: Sequence[tuple[What, Sequence[Trigger] | Sequence[Workload]]] = (
+        ("trigger", catalog.triggers),
+        ("workload", catalog.workloads),
+    )
+    for what, found in named:
+        for row in found:
+            for _, problem in unresolved(row.config):
+                yield CheckView(
+                    name=f"{what} {row.name}",
+                    verdict="fail" if serving.is_live else "warn",
+                    what=problem,
+                    fix="set it where the server starts, then restart the server",
+                )
+
+
+def windows(counts: Counts, serving: Serving, now: Moment) -> CheckView:
+    """Judge the oldest window that is not decided yet."""
+    oldest = counts.oldest_undecided
+    if oldest is None or now - oldest <= TICKS * serving.tick_interval:
+        return CheckView(name="windows", verdict="ok", what="none waits for a decision")
+    return CheckView(
+        name="windows",
+        verdict="fail" if serving.is_live else "warn",
+        what=f"one of {length(now - oldest)} ago ({rfc3339(oldest)}) is not decided yet",
+        fix="look at the server's log" if serving.is_live else "start the server: it catches up",
+    )
+
+
+def unfinished(counts: Counts, serving: Serving) -> CheckView:
+    what = f"{counts.open_events} events have no results yet, {counts.unplanned} rows are new"
+    if not serving.is_live or not counts.unplanned + counts.open_events:
+        return CheckView(name="backlog", verdict="ok", what=what)
+    return CheckView(
+        name="backlog",
+        verdict="warn",
+        what=what,
+        fix="ask again after one tick; if it stays, look at the server's log",
+    )

@@ -1,0 +1,84 @@
+"""Events and what became of them, binding by binding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinyforge.ids import show
+from tinyforge.model import Event, EventId, Result, Run, Trigger, TriggerId
+from tinyforge.operations.naming import read_names
+from tinyforge.operations.refusals import id_of
+from tinyforge.operations.rendering import event_view, result_view
+from tinyforge.operations.roles import Reads
+from tinyforge.operations.views import EventDetail, EventView, Page, ResultView
+from tinyforge.store.port import EventFilter, RunFilter
+
+ALL_OF_ONE_EVENT = 100_000
+
+
+@dataclass(frozen=True)
+class Events:
+    reads: Reads
+
+    async def find(
+        self, trigger: str | None = None, before: str | None = None, limit: int = 50
+    ) -> Page[EventView]:
+        """Return events, newest first."""
+        wanted = EventFilter(
+            trigger_id=(await self.reads.trigger_named(trigger))[0].id if trigger else None,
+            before=EventId(id_of("event", before)) if before else None,
+            limit=limit,
+        )
+        found = await self.reads.events(wanted)
+        names = await read_names(self.reads, triggers=(event.trigger_id for event in found))
+        return Page(
+            items=[event_view(event, names.trigger(event.trigger_id)) for event in found],
+            next=show("evt", found[-1].id) if len(found) == limit else None,
+        )
+
+    async def show(self, event_id: str) -> EventDetail:
+        return await self.detail(await self.reads.event(EventId(id_of("event", event_id))))
+
+    async def detail(self, event: Event) -> EventDetail:
+        names = await read_names(self.reads, triggers=[event.trigger_id])
+        results = (await self.reads.results([event.id])).get(event.id, [])
+        shown = await self.results(event, results)
+        return EventDetail(
+            event=event_view(event, names.trigger(event.trigger_id)),
+            results=shown,
+            next_command=_after_event(event, names.trigger(event.trigger_id), shown),
+        )
+
+    async def results(self, event: Event, results: Sequence[Result]) -> list[ResultView]:
+        """Return *results* with names and the states of their runs."""
+        runs = await self.reads.runs(RunFilter(event_id=event.id, limit=ALL_OF_ONE_EVENT))
+        return await self._views(event.trigger_id, results, runs)
+
+    async def rehearsed(self, trigger: Trigger, results: Sequence[Result]) -> list[ResultView]:
+        return await self._views(trigger.id, results, ())
+
+    async def _views(
+        self, trigger_id: TriggerId, results: Sequence[Result], runs: Sequence[Run]
+    ) -> list[ResultView]:
+        by_id: dict[int, Run] = {run.id: run for run in runs}
+        bound = {b.id: b.workload_id for b in await self.reads.bindings_of(trigger_id)}
+        bound |= {run.binding_id: run.workload_id for run in runs}
+        names = await read_names(
+            self.reads,
+            triggers=[trigger_id],
+            workloads=bound.values(),
+            bindings=(result.binding_id for result in results),
+        )
+        trigger = names.trigger(trigger_id)
+        return [
+            result_view(one, trigger, names, bound.get(one.binding_id), by_id.get(one.run_id or 0))
+            for one in results
+        ]
+
+
+def _after_event(event: Event, trigger: str, results: Sequence[ResultView]) -> str:
+    if event.fanned_at is None:
+        return f"tinyforge event show {show('evt', event.id)}"
+    suggested = [result.next_command for result in results if result.next_command]
+    return suggested[0] if suggested else f"tinyforge trigger show {trigger}"

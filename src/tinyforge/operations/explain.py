@@ -1,0 +1,130 @@
+"""Why a trigger fired or did not, at a moment or lately, from stored facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from tinyforge.clock import Clock, Moment
+from tinyforge.model import Event, Trigger
+from tinyforge.operations.answering import (
+    SHOWN,
+    Facts,
+    event_line,
+    explained,
+    fired_words,
+    skipped,
+    snapped,
+    summary,
+    undecided,
+    windows_at,
+)
+from tinyforge.operations.answers import ExplainView
+from tinyforge.operations.events import Events
+from tinyforge.operations.rendering import at_text
+from tinyforge.operations.roles import Reads
+from tinyforge.operations.views import EventDetail, ResultView
+from tinyforge.schedule.decision import State
+from tinyforge.store.port import EventFilter, Timing
+
+
+@dataclass(frozen=True)
+class Explain:
+    reads: Reads
+    events: Events
+    clock: Clock
+
+    async def explain(self, name: str, at: Moment | None = None) -> ExplainView:
+        """Answer for one moment; without it, with the last decisions and the next window."""
+        trigger, timing = await self.reads.trigger_named(name)
+        if timing is None:
+            return await self._of_other_kind(trigger)
+        if timing.state is None:
+            return _unplanned(trigger, at)
+        if at is None:
+            return await self._lately(trigger, timing, timing.state)
+        return await self._at(trigger, timing, timing.state, at)
+
+    async def _at(
+        self, trigger: Trigger, timing: Timing, state: State, asked: Moment
+    ) -> ExplainView:
+        facts = await self._facts(trigger, timing, state, asked)
+        at = snapped(facts, asked)
+        here = windows_at(facts, at)
+        is_window = here is not None and here.has(at)
+        event = await self.reads.event_at(trigger.id, at)
+        if event is not None and (is_window or event.window == at):
+            return await self._fired(facts, at, event)
+        row = await self.reads.span_at(trigger.id, at)
+        if row is not None and (is_window or at in (row.oldest, row.newest)):
+            return skipped(facts, at, row)
+        return undecided(facts, at, is_window=is_window)
+
+    async def _fired(self, facts: Facts, at: Moment, event: Event) -> ExplainView:
+        detail = await self.events.detail(event)
+        verdict, words = fired_words(at, event)
+        sentence = f"{words} {_results_words(detail)}"
+        view = explained(facts, at, verdict, sentence, detail.next_command)
+        return replace(view, event=detail)
+
+    async def _facts(self, trigger: Trigger, timing: Timing, state: State, at: Moment) -> Facts:
+        return Facts(
+            trigger=trigger,
+            timing=timing,
+            state=state,
+            epochs=await self.reads.epochs(trigger.id),
+            kept_from=await self.reads.proved_from(trigger.id),
+            fire_before=await self.reads.fire_before(trigger.id, at),
+            now=self.clock.now(),
+        )
+
+    async def _lately(self, trigger: Trigger, timing: Timing, state: State) -> ExplainView:
+        events = await self.reads.events(EventFilter(trigger_id=trigger.id, limit=SHOWN))
+        spans = await self.reads.spans(trigger.id, SHOWN)
+        facts = await self._facts(trigger, timing, state, self.clock.now())
+        return summary(facts, events, spans)
+
+    async def _of_other_kind(self, trigger: Trigger) -> ExplainView:
+        events = await self.reads.events(EventFilter(trigger_id=trigger.id, limit=SHOWN))
+        broken = f" It is broken: {trigger.broken}." if trigger.broken else ""
+        return ExplainView(
+            trigger=trigger.name,
+            asked=None,
+            verdict="broken" if trigger.broken else "no_windows",
+            words=f"{trigger.name} is of kind {trigger.kind}: it has no windows.{broken}",
+            decisions=[event_line(event) for event in events],
+            next_command=f"tinyforge trigger fire {trigger.name}",
+        )
+
+
+def _unplanned(trigger: Trigger, at: Moment | None) -> ExplainView:
+    """Say why a row that no sweep could plan, or did not see yet, has no windows."""
+    if trigger.broken:
+        words = f"{trigger.name} is broken and never had a window: {trigger.broken}."
+        fix = f"tinyforge trigger show {trigger.name}"
+    else:
+        words = f"No sweep has planned {trigger.name} yet; a running server does within one tick."
+        fix = "tinyforge doctor"
+    return ExplainView(
+        trigger=trigger.name,
+        asked=at_text(at),
+        verdict="broken" if trigger.broken else "unplanned",
+        words=words,
+        next_command=fix,
+    )
+
+
+def _results_words(detail: EventDetail) -> str:
+    if detail.event.fanned_at is None:
+        return "Its bindings have no results yet."
+    if not detail.results:
+        return "No binding was there to deploy anything."
+    return "; ".join(_result_words(result) for result in detail.results[:SHOWN]) + "."
+
+
+def _result_words(result: ResultView) -> str:
+    if result.run is not None:
+        return f"{result.workload}: {result.run} {result.run_state or ''}".rstrip()
+    reason = f" ({result.reason})" if result.reason else ""
+    return f"{result.binding}: {result.outcome}{reason}"

@@ -1,0 +1,228 @@
+"""Config as code: what a manifest would change, changing it, and writing one from what is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from tinyforge.clock import Clock, Moment, rfc3339
+from tinyforge.errors import InvalidManifest, StoreUnavailable
+from tinyforge.manifest import document
+from tinyforge.manifest.entries import Document
+from tinyforge.manifest.export import export
+from tinyforge.manifest.plan import Plan, Terms, compare
+from tinyforge.manifest.side import Difference
+from tinyforge.model import Trigger
+from tinyforge.observe.events import ManifestApplied, ManifestRefused, Observe
+from tinyforge.operations.answers import ChangeView, ExportView, FieldView, PlanView, WouldFire
+from tinyforge.operations.fires import Firing
+from tinyforge.operations.patience import persist
+from tinyforge.operations.roles import Plans, Reads, Ticks
+from tinyforge.operations.views import FireView, ManifestRequest
+from tinyforge.plugins import Plugins
+from tinyforge.schedule.decision import Notice
+from tinyforge.store.port import Catalog, ConfigChange, TimingWrite
+
+REFUSED_FACT = "manifest_refused"
+FIRED_TOGETHER = 100
+
+
+class Store(Reads, Protocol):
+    async def set_fact(self, name: str, value: str | None) -> None: ...
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """What the server keeps in mind of its own manifest with mistakes."""
+
+    source: str
+    at: Moment
+    mistakes: Sequence[str]
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """A plan with what it makes of schedules, decided at *now*."""
+
+    plan: Plan
+    timings: Sequence[TimingWrite]
+    view: PlanView
+    to_fire: Sequence[Trigger]  # asked for with `fire`
+    now: Moment
+
+
+@dataclass(frozen=True)
+class Manifests:
+    store: Store
+    plugins: Plugins
+    plans: Plans
+    ticks: Ticks
+    firing: Firing
+    clock: Clock
+    observe: Observe
+
+    async def plan(self, request: ManifestRequest) -> PlanView:
+        """Say what *request* would change, and what would fire at once. InvalidManifest."""
+        return (await self._prepare(await self._read(request), request)).view
+
+    async def apply(self, request: ManifestRequest, actor: str) -> PlanView:
+        """Change all of it in one transaction, or nothing. The second time changes nothing."""
+        try:
+            read = await self._read(request)
+            return await persist(partial(self._apply, read, request, actor))
+        except InvalidManifest as refused:
+            self.observe(ManifestRefused(source=request.source, mistakes=refused.mistakes))
+            raise
+
+    async def apply_own(self, request: ManifestRequest, actor: str) -> PlanView:
+        """Apply the manifest that the server was started with, whose mistakes `doctor` tells."""
+        try:
+            view = await self.apply(request, actor)
+        except InvalidManifest as refused:
+            refusal = Refusal(source=request.source, at=self.clock.now(), mistakes=refused.mistakes)
+            with suppress(StoreUnavailable):  # the mistakes are logged all the same
+                await self.store.set_fact(REFUSED_FACT, msgspec.json.encode(refusal).decode())
+            raise
+        await self.store.set_fact(REFUSED_FACT, None)
+        return view
+
+    async def export(self, name: str | None = None) -> ExportView:
+        """Return a manifest of all rows, or of those that the manifest *name* owns."""
+        catalog = await self.store.catalog()
+        owner = f"manifest:{name}" if name else None
+        return ExportView(text=await asyncio.to_thread(export, catalog, owner))
+
+    async def _read(self, request: ManifestRequest) -> Document:
+        """Read in a thread: a large manifest takes longer than a schedule may wait."""
+        return await asyncio.to_thread(document.read, request.text, request.source, self.plugins)
+
+    async def _prepare(self, read: Document, request: ManifestRequest) -> Prepared:
+        catalog = await self.store.catalog()
+        now = self.clock.now()
+        terms = Terms(
+            plugins=self.plugins,
+            new_id=lambda: self.store.new_id(now),
+            prune=request.prune,
+            adopt=request.adopt,
+        )
+        return await asyncio.to_thread(
+            lambda: _prepared(compare(read, catalog, terms), catalog, self.plans, request, now)
+        )
+
+    async def _apply(self, read: Document, request: ManifestRequest, actor: str) -> PlanView:
+        ready = await self._prepare(read, request)
+        plan = ready.plan
+        if not plan.is_empty:
+            change = ConfigChange(
+                author=actor,
+                generation=plan.generation,
+                triggers=plan.triggers,
+                workloads=plan.workloads,
+                bindings=plan.bindings,
+                timings=ready.timings,
+            )
+            events = await self.store.change(change, ready.now)
+            await self.ticks.deliver(events)
+            self.ticks.wake()
+        changes = len(plan.triggers) + len(plan.workloads) + len(plan.bindings)
+        self.observe(ManifestApplied(source=request.source, changes=changes))
+        fired = await self._fire(ready.to_fire, actor)
+        return msgspec.structs.replace(
+            ready.view, applied=True, fired=fired, next_command="tinyforge preview"
+        )
+
+    async def _fire(self, triggers: Sequence[Trigger], actor: str) -> list[FireView]:
+        fired: list[FireView] = []
+        for begin in range(0, len(triggers), FIRED_TOGETHER):
+            together = triggers[begin : begin + FIRED_TOGETHER]
+            fires = (self.firing.fire(trigger.name, None, actor) for trigger in together)
+            fired.extend(await asyncio.gather(*fires))
+        return fired
+
+
+def _prepared(
+    plan: Plan, catalog: Catalog, plans: Plans, request: ManifestRequest, now: Moment
+) -> Prepared:
+    timings = {timing.trigger_id: timing for timing in catalog.timings}
+    writes: dict[str, TimingWrite] = {}
+    for write in plan.triggers:
+        after = None if write.deleted else write.row
+        if found := plans.follow(after, timings.get(write.row.id), now):
+            writes[write.row.name] = found
+    to_fire = _asked_to_fire(plan) if request.fire else []
+    view = PlanView(
+        source=request.source,
+        name=plan.owner.removeprefix("manifest:"),
+        changes=[_change_view(difference) for difference in plan.differences],
+        would_fire=[
+            *(WouldFire(trigger=name, why=why) for name, why in _at_once(writes, now)),
+            *(WouldFire(trigger=trigger.name, why="by hand, as asked") for trigger in to_fire),
+        ],
+        warnings=[*_warnings(writes), *_unbound(plan, catalog)],
+        unchanged=plan.unchanged,
+        next_command=_after_plan(plan, request),
+    )
+    return Prepared(plan=plan, timings=list(writes.values()), view=view, to_fire=to_fire, now=now)
+
+
+def _at_once(writes: dict[str, TimingWrite], now: Moment) -> Iterable[tuple[str, str]]:
+    for name, write in writes.items():
+        decision = write.decision
+        if decision.fire is not None:
+            yield name, f"the window of {rfc3339(decision.fire.window)} passed while it rested"
+        elif decision.due_at is not None and decision.due_at <= now:
+            yield name, "it begins with a window (`first: wait` would not)"
+
+
+def _warnings(writes: dict[str, TimingWrite]) -> list[str]:
+    return [
+        f"trigger {name}: its moment has passed, so it will not fire; give a later `at`"
+        for name, write in writes.items()
+        if write.decision.notice is Notice.AT_HAS_PASSED
+    ]
+
+
+def _unbound(plan: Plan, catalog: Catalog) -> list[str]:
+    """Warn of new triggers that deploy nothing."""
+    bound = {binding.trigger_id for binding in catalog.bindings}
+    bound |= {write.row.trigger_id for write in plan.bindings if not write.deleted}
+    return [
+        f"trigger {write.row.name}: no binding leads from it to a workload, so it deploys nothing"
+        for write in plan.triggers
+        if not write.deleted and write.row.id not in bound
+    ]
+
+
+def _asked_to_fire(plan: Plan) -> list[Trigger]:
+    """Return the triggers that are new or edited, and enabled."""
+    return [
+        write.row
+        for write in plan.triggers
+        if write.text is not None and not write.deleted and write.row.enabled
+    ]
+
+
+def _change_view(difference: Difference) -> ChangeView:
+    return ChangeView(
+        what=difference.what,
+        name=difference.name,
+        action=difference.action.value,
+        fields=[
+            FieldView(name=change.field, before=change.before, after=change.after)
+            for change in difference.changes
+        ],
+        notes=difference.notes,
+    )
+
+
+def _after_plan(plan: Plan, request: ManifestRequest) -> str:
+    if plan.is_empty and not request.fire:
+        return "tinyforge preview"
+    flags = {"--prune": request.prune, "--adopt": request.adopt, "--fire": request.fire}
+    asked = "".join(f" {flag}" for flag, given in flags.items() if given)
+    return f"tinyforge apply {request.source}{asked}"

@@ -1,0 +1,74 @@
+"""What operations need of the rooms below, by role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tinyforge.clock import Moment
+from tinyforge.model import Event, EventDraft, EventId, Result, RunId, Trigger
+from tinyforge.schedule.spec import Spec
+from tinyforge.store.port import Config, History, Timing, TimingWrite
+
+
+class Reads(Config, History, Protocol):
+    """Config and what came of it."""
+
+    async def events_by_id(self, ids: Sequence[EventId]) -> dict[EventId, Event]: ...
+
+
+class Receipt(Protocol):
+    """What became of a draft; no event: nothing new."""
+
+    @property
+    def event(self) -> Event | None: ...
+    @property
+    def results(self) -> Sequence[Result]: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class Fires(Protocol):
+    async def fire(self, draft: EventDraft) -> Receipt: ...
+
+    async def rehearse(self, draft: EventDraft) -> Sequence[Result]:
+        """Say what `fire` would give, and store nothing."""
+        ...
+
+
+class Plans(Protocol):
+    def spec_of(self, trigger: Trigger) -> Spec | None:
+        """Return None for a kind without windows; InvalidConfig or UnknownKind where broken."""
+        ...
+
+    def follow(
+        self, after: Trigger | None, timing: Timing | None, now: Moment
+    ) -> TimingWrite | None:
+        """Return what a change of config makes of a schedule; None: nothing."""
+        ...
+
+    def pause(self, timing: Timing, now: Moment) -> TimingWrite | None:
+        """Return None where it is paused already."""
+        ...
+
+    def resume(self, timing: Timing, now: Moment) -> TimingWrite | None:
+        """Return None where it is not paused."""
+        ...
+
+
+class Ticks(Protocol):
+    def wake(self) -> None:
+        """Look again: config has changed."""
+        ...
+
+    async def deliver(self, events: Sequence[Event]) -> None:
+        """Fan out events that a change of config fired."""
+        ...
+
+
+class Works(Protocol):
+    def wake(self) -> None: ...
+
+    async def cancel(self, run_id: RunId, actor: str) -> None:
+        """Raise NotFound, or Conflict where the run is over."""
+        ...

@@ -1,0 +1,66 @@
+"""Which server is asked, and how it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tinyforge.clock import Micros, Moment
+from tinyforge.ids import show
+from tinyforge.operations.answers import CountsView, HealthView
+from tinyforge.operations.rendering import at_text
+from tinyforge.store.port import Counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """*instance* and *started_at* are None where a file is looked at and nothing serves it."""
+
+    version: str
+    data: Path
+    database: Path
+    tick_interval: Micros
+    unready: Callable[[], str | None]  # None, or why windows cannot be recorded
+    instance: int | None = None
+    started_at: Moment | None = None
+
+    @property
+    def is_live(self) -> bool:
+        return self.started_at is not None
+
+
+class Counted(Protocol):
+    async def counts(self) -> Counts: ...
+
+
+@dataclass(frozen=True)
+class Health:
+    store: Counted
+    serving: Serving
+
+    async def show(self) -> HealthView:
+        problem = self.serving.unready()
+        instance = self.serving.instance
+        return HealthView(
+            version=self.serving.version,
+            instance=None if instance is None else show("srv", instance),
+            started_at=at_text(self.serving.started_at),
+            serving=self.serving.is_live,
+            ready=problem is None and self.serving.is_live,
+            problem=problem,
+            counts=_counts_view(await self.store.counts()),
+        )
+
+
+def _counts_view(counts: Counts) -> CountsView:
+    return CountsView(
+        triggers=counts.triggers,
+        broken=counts.broken,
+        paused=counts.paused,
+        queued=counts.runs.get("queued", 0),
+        running=counts.runs.get("running", 0),
+        open_events=counts.open_events,
+        oldest_undecided=at_text(counts.oldest_undecided),
+    )

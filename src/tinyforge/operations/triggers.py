@@ -1,0 +1,138 @@
+"""Triggers: which there are, and putting one to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from tinyforge.clock import Clock
+from tinyforge.errors import InvalidConfig, Refused, UnknownKind
+from tinyforge.model import Event, Trigger
+from tinyforge.operations.fleet import workloads_by_trigger
+from tinyforge.operations.naming import read_names
+from tinyforge.operations.patience import persist
+from tinyforge.operations.rendering import (
+    binding_view,
+    event_view,
+    revision_view,
+    skipped_view,
+    timing_view,
+    trigger_view,
+)
+from tinyforge.operations.roles import Plans, Reads, Ticks
+from tinyforge.operations.views import (
+    BindingView,
+    Page,
+    SwitchView,
+    TriggerDetail,
+    TriggerState,
+    TriggerView,
+)
+from tinyforge.store.port import Catalog, ConfigChange, EventFilter, Timing, TimingWrite
+
+LATEST_EVENTS = 10
+
+
+@dataclass(frozen=True)
+class Triggers:
+    reads: Reads
+    plans: Plans
+    ticks: Ticks
+    clock: Clock
+
+    async def find(
+        self, kind: str | None = None, state: TriggerState | None = None
+    ) -> Page[TriggerView]:
+        """Return all triggers by name, or those of this kind and state."""
+        views = views_of(await self.reads.catalog())
+        wanted = [v for v in views if kind in (None, v.kind) and state in (None, v.state)]
+        return Page(items=wanted)
+
+    async def show(self, name: str) -> TriggerDetail:
+        trigger, timing = await self.reads.trigger_named(name)
+        bindings = await self._bindings(trigger)
+        events = await self.reads.events(EventFilter(trigger_id=trigger.id, limit=LATEST_EVENTS))
+        revisions = await self.reads.revisions(trigger.id)
+        return TriggerDetail(
+            trigger=trigger_view(trigger, timing, [one.workload for one in bindings]),
+            timing=timing_view(timing, trigger.config) if timing else None,
+            bindings=bindings,
+            revisions=[revision_view(one) for one in sorted(revisions, key=lambda r: -r.since)],
+            events=[event_view(event, trigger.name) for event in events],
+        )
+
+    async def pause(self, name: str, actor: str) -> SwitchView:
+        """Decide nothing from now on, until somebody resumes."""
+        return await persist(partial(self._pause, name, actor))
+
+    async def resume(self, name: str, actor: str) -> SwitchView:
+        """Decide what passed meanwhile: at most one window fires."""
+        return await persist(partial(self._resume, name, actor))
+
+    async def _pause(self, name: str, actor: str) -> SwitchView:
+        trigger, timing = await self._schedule(name)
+        write = self.plans.pause(timing, now := self.clock.now())
+        if write is None:
+            return SwitchView(trigger=trigger_view(trigger, timing), changed=False)
+        await self.reads.change(ConfigChange(author=actor, timings=[write]), now)
+        self.ticks.wake()
+        return await self._switched(name, write, ())
+
+    async def _resume(self, name: str, actor: str) -> SwitchView:
+        trigger, timing = await self._schedule(name)
+        write = self.plans.resume(timing, now := self.clock.now())
+        if write is None:
+            return SwitchView(trigger=trigger_view(trigger, timing), changed=False)
+        events = await self.reads.change(ConfigChange(author=actor, timings=[write]), now)
+        await self.ticks.deliver(events)
+        self.ticks.wake()
+        return await self._switched(name, write, events)
+
+    async def _switched(self, name: str, write: TimingWrite, events: Sequence[Event]) -> SwitchView:
+        trigger, timing = await self.reads.trigger_named(name)
+        decision = write.decision
+        skipped = decision.skipped
+        view = trigger_view(trigger, timing)
+        return SwitchView(
+            trigger=view,
+            changed=True,
+            fired=event_view(events[0], name) if events else None,
+            skipped=skipped_view(skipped, decision.epoch, self.clock.now()) if skipped else None,
+            next_command=f"tinyforge explain {name}" if events or skipped else view.next_command,
+        )
+
+    async def _schedule(self, name: str) -> tuple[Trigger, Timing]:
+        trigger, timing = await self.reads.trigger_named(name)
+        if timing is None or not self._has_windows(trigger):
+            raise Refused(
+                f"{name} is of kind {trigger.kind}, which has no windows to hold back",
+                "set `enabled: false` for it in its manifest, then: tinyforge apply FILE",
+            )
+        if timing.state is None:
+            problem = trigger.broken or "no sweep has planned it yet"
+            raise Refused(f"{name}: {problem}", f"tinyforge trigger show {name}")
+        return trigger, timing
+
+    def _has_windows(self, trigger: Trigger) -> bool:
+        try:
+            return self.plans.spec_of(trigger) is not None
+        except (InvalidConfig, UnknownKind):
+            return True  # it had some, and may be put to rest all the same
+
+    async def _bindings(self, trigger: Trigger) -> list[BindingView]:
+        bindings = await self.reads.bindings_of(trigger.id)
+        names = await read_names(self.reads, workloads=(one.workload_id for one in bindings))
+        return [
+            binding_view(one, trigger.name, names.workload(one.workload_id)) for one in bindings
+        ]
+
+
+def views_of(catalog: Catalog) -> list[TriggerView]:
+    """Return every trigger by name, with the workloads bound to it."""
+    timings = {timing.trigger_id: timing for timing in catalog.timings}
+    bound = workloads_by_trigger(catalog)
+    return [
+        trigger_view(trigger, timings.get(trigger.id), bound.get(trigger.id, ()))
+        for trigger in sorted(catalog.triggers, key=lambda trigger: trigger.name)
+    ]

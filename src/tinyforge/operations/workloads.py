@@ -1,0 +1,56 @@
+"""Workloads: what can be deployed, and what deploys it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyforge.model import Workload
+from tinyforge.operations.rendering import binding_view, revision_view, workload_view
+from tinyforge.operations.roles import Reads
+from tinyforge.operations.runs import Runs
+from tinyforge.operations.views import BindingView, Page, WorkloadDetail, WorkloadView
+from tinyforge.store.port import Catalog, RunFilter
+
+LATEST_RUNS = 10
+
+
+@dataclass(frozen=True)
+class Workloads:
+    reads: Reads
+    runs: Runs
+
+    async def find(self) -> Page[WorkloadView]:
+        """Return all workloads by name."""
+        catalog = await self.reads.catalog()
+        rows = sorted(catalog.workloads, key=lambda workload: workload.name)
+        return Page(items=[workload_view(row) for row in rows])
+
+    async def bindings(self) -> Page[BindingView]:
+        """Return all bindings by name."""
+        return Page(items=_bindings(await self.reads.catalog()))
+
+    async def show(self, name: str) -> WorkloadDetail:
+        workload = await self.reads.workload_named(name)
+        bindings = _bindings(await self.reads.catalog(), workload)
+        revisions = await self.reads.revisions(workload.id)
+        latest = await self.reads.runs(RunFilter(workload_id=workload.id, limit=LATEST_RUNS))
+        return WorkloadDetail(
+            workload=workload_view(workload),
+            bindings=bindings,
+            revisions=[revision_view(one) for one in sorted(revisions, key=lambda r: -r.since)],
+            runs=await self.runs.views(latest),
+        )
+
+
+def _bindings(catalog: Catalog, of: Workload | None = None) -> list[BindingView]:
+    triggers = {trigger.id: trigger.name for trigger in catalog.triggers}
+    workloads = {workload.id: workload.name for workload in catalog.workloads}
+    return [
+        binding_view(
+            binding,
+            triggers.get(binding.trigger_id, ""),
+            workloads.get(binding.workload_id, ""),
+        )
+        for binding in sorted(catalog.bindings, key=lambda binding: binding.name)
+        if of is None or binding.workload_id == of.id
+    ]

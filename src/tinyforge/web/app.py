@@ -1,0 +1,97 @@
+"""The ASGI app: routes behind the gate, and what errors look like from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from http import HTTPStatus
+from traceback import format_exception
+from typing import TypeAlias
+
+from litestar import Litestar, Request, Response
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.handlers import BaseRouteHandler
+from litestar.params import ParameterKwarg
+
+from tinyforge.errors import TinyforgeError
+from tinyforge.observe.events import Observe, RequestFailed
+from tinyforge.operations.door import Operations
+from tinyforge.operations.views import Problem
+from tinyforge.web.gate import Gate, Probes
+from tinyforge.web.problems import MEDIA_TYPE, of_error, of_http, problem
+from tinyforge.web.routes import API
+
+Asked: TypeAlias = Request[object, object, State]
+Connection: TypeAlias = ASGIConnection[BaseRouteHandler, object, object, State]
+INJECTED = frozenset({"doors", "actor", "data"})
+
+
+def create_app(operations: Operations, probes: Probes, observe: Observe) -> Gate:
+    """Return the app for both ways in: what a connection may ask for depends on its actor."""
+    litestar = Litestar(
+        [API],
+        dependencies={
+            "doors": Provide(lambda: operations, sync_to_thread=False),
+            "actor": Provide(_actor, sync_to_thread=False),
+        },
+        guards=[_refuse_unknown_query],
+        exception_handlers={
+            TinyforgeError: _known,
+            HTTPException: _of_router,
+            Exception: partial(_bug, observe),
+        },
+        openapi_config=None,
+        logging_config=None,
+    )
+    return Gate(litestar, probes)
+
+
+def _actor(request: Asked) -> str:
+    return str(request.scope["state"]["actor"])
+
+
+def _refuse_unknown_query(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Refuse a query key that nothing reads: it is a typing mistake, and must not be ignored."""
+    given = [key for key, _ in connection.query_params.multi_items()]
+    known = _query_keys(handler) - set(connection.path_params)
+    mistakes = [
+        {"key": key, "message": f"unknown; known: {', '.join(sorted(known)) or 'none'}"}
+        for key in given
+        if key not in known
+    ]
+    mistakes += [{"key": key, "message": "given twice"} for key in known if given.count(key) > 1]
+    if mistakes:
+        raise ValidationException(extra=mistakes)
+
+
+def _query_keys(handler: BaseRouteHandler) -> set[str]:
+    keys: set[str] = set()
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        declared = field.kwarg_definition
+        alias = declared.query if isinstance(declared, ParameterKwarg) else None
+        keys.add(alias or name)
+    return keys - INJECTED
+
+
+def _known(_: Asked, error: TinyforgeError) -> Response[Problem]:
+    return _response(of_error(error))
+
+
+def _of_router(request: Asked, error: HTTPException) -> Response[Problem]:
+    return _response(of_http(error, request.method, request.scope["path"]), error.headers)
+
+
+def _bug(observe: Observe, request: Asked, error: Exception) -> Response[Problem]:
+    stack = "".join(format_exception(error))
+    observe(RequestFailed(method=request.method, path=request.scope["path"], stack=stack))
+    detail = "this is a bug; the server's log has more about it"
+    return _response(problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, "tinyforge doctor"))
+
+
+def _response(shown: Problem, headers: Mapping[str, str] | None = None) -> Response[Problem]:
+    return Response(
+        shown, status_code=shown.status, media_type=MEDIA_TYPE, headers=dict(headers or {})
+    )
