@@ -81,7 +81,7 @@ def _with_fires(history: History, fired: list[Fired]) -> Iterator[tuple[str, His
         )
         yield "a window doubled", replace(history, skipped=_put(history.skipped, again))
         assert fire.last_fired_at is not None
-        moved = replace(fire, last_fired_at=fire.last_fired_at + SECOND)
+        moved = replace(fire, last_fired_at=fire.last_fired_at - SECOND)
         yield "last_fired_at moved", replace(history, fired=[*fired[:n], moved, *fired[n + 1 :]])
         if fire.folded_from is not None:
             cut = replace(fire, folded=0, folded_from=None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from tests.schedule.timetables import ZONES, at, cron_moments, crons, transitions
@@ -132,3 +134,65 @@ def test_a_duration_without_a_fixed_length_is_refused(text: str) -> None:
 def test_moments_are_exact_both_ways() -> None:
     assert moment(utc(at(2026, 3, 29, 1) + 1)) == at(2026, 3, 29, 1) + 1
     assert at(1970, 1, 1, 1) == HOUR
+
+
+@settings(max_examples=60, deadline=None)
+@given(crons(), moments_near_a_shift(), st.integers(0, 4 * DAY))
+def test_all_are_counted_around_a_shift(expression: Cron, after: int, length: int) -> None:
+    stretch = Stretch(after, after + length)
+    assert cron.count_in(expression, stretch) == len(cron_moments(expression, *stretch))
+
+
+@pytest.mark.parametrize("text", ["* * * * *", "30 2 * * *", "*/20 0 * * 0", "15,45 23 1 * *"])
+@pytest.mark.parametrize("zone", ["UTC", *ZONES])
+def test_a_year_is_counted_as_it_is_walked(text: str, zone: str) -> None:
+    expression = words.cron(text, zone)
+    begin = at(2011, 12, 1)
+    stretch = Stretch(begin, begin + (10 if text == "* * * * *" else 370) * DAY)
+    walked, found = 0, cron.next_after(expression, stretch.after)
+    while found is not None and found <= stretch.until:
+        walked, found = walked + 1, cron.next_after(expression, found)
+    assert cron.count_in(expression, stretch) == walked
+
+
+RARE = st.builds(
+    "{} {} {} {} {}".format,
+    st.sampled_from(["*", "*/7", "0", "59", "30,31"]),
+    st.sampled_from(["*", "*/5", "0", "23", "1,2,3"]),
+    st.sampled_from(["*", "1", "29", "31", "L", "LW", "*/31"]),
+    st.sampled_from(["*", "2", "12", "2,4"]),
+    st.sampled_from(["*", "0", "5L", "1#5"]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(RARE, st.sampled_from(["UTC", *ZONES]), moments_near_a_shift())
+def test_no_cron_hangs_and_next_is_always_later(text: str, zone: str, start: int) -> None:
+    begun = time.process_time()
+    try:
+        expression = words.cron(text, zone)
+    except ValueError:
+        reject()
+    found = cron.next_after(expression, start)
+    assert found is None or found > start
+    assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize("text", ["* * 29 2 *", "*/9 */7 */28 2 1#5", "0 0 */28 2 1#5"])
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Pacific/Apia"])
+def test_a_very_rare_one_is_found_without_looking_at_every_day(text: str, zone: str) -> None:
+    expression = words.cron(text, zone)
+    begun = time.process_time()
+    found = cron.next_after(expression, at(2026, 3, 1))
+    newest = cron.newest_in(expression, Stretch(at(1974, 1, 1), at(2026, 3, 1)))
+    assert found is not None
+    assert newest is not None
+    assert at(2024, 2, 28) > newest or text == "* * 29 2 *"
+    assert time.process_time() - begun < 1
+
+
+def test_one_that_never_comes_is_refused_at_once() -> None:
+    begun = time.process_time()
+    with pytest.raises(ValueError, match="never comes; correct day and month"):
+        words.cron("* * */31 2 1#5")
+    assert time.process_time() - begun < 1

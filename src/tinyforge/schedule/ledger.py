@@ -12,7 +12,15 @@ from msgspec import Struct
 
 from tinyforge.clock import Moment, rfc3339
 from tinyforge.schedule.decision import EpochReason, State
-from tinyforge.schedule.spec import ALWAYS, At, Cron, Spec, Stretch
+from tinyforge.schedule.spec import (
+    ALWAYS,
+    LONGEST_TICK,
+    SHORTEST_TICK,
+    At,
+    Cron,
+    Spec,
+    Stretch,
+)
 from tinyforge.schedule.windows import COUNTED, Windows
 
 MOST_FAULTS = 100
@@ -318,11 +326,18 @@ def _last_before(epoch: Epoch, before: _Proof | None) -> tuple[Moment | None, bo
 
 
 def _could_store(fire: Fired) -> bool:
-    """Say whether a fire stores this: its window, or the moment when it was decided."""
+    """Say whether a fire stores this: its window within a tick, else the moment of deciding.
+
+    Nobody wrote down how long a tick was then, only that it lay between its bounds.
+    """
     last = fire.last_fired_at
-    if last is None or last < fire.window:
-        return False
-    return fire.fired_at is None or last in {fire.window, fire.fired_at}
+    if last is None or last < fire.window or fire.fired_at is None:
+        return last is not None and last >= fire.window
+    if fire.fired_at - fire.window <= SHORTEST_TICK:
+        return last == fire.window
+    if fire.fired_at - fire.window > LONGEST_TICK:
+        return last == fire.fired_at
+    return last in {fire.window, fire.fired_at}
 
 
 def _stray(decision: Decided) -> Fault:
