@@ -259,6 +259,14 @@ def test_a_reader_that_stalls_is_never_waited_for_and_learns_what_it_missed() ->
     assert len(arrived) - len(losses) + losses[-1] == 3_001
 
 
+def test_the_last_words_before_a_hard_end_are_written_at_once() -> None:
+    with pipe_of() as (pipe, ends):
+        log = Log(pipe, as_json, SystemClock())
+        log(BlockedLoop(doing="the match of push", seconds=10.5, stack=""))
+        os.set_blocking(ends.read, False)
+        assert json.loads(ends.reader.readline())["doing"] == "the match of push"
+
+
 def test_a_pipe_that_does_not_block_is_written_whole() -> None:
     with pipe_of() as (pipe, ends):
         os.set_blocking(ends.write, False)

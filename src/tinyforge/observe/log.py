@@ -11,7 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from tinyforge.clock import Clock, rfc3339
-from tinyforge.observe.events import Happening
+from tinyforge.observe.events import BlockedLoop, Happening
 from tinyforge.observe.lines import Level, Line, clipped, lines_of
 from tinyforge.observe.pipe import Pipe
 
@@ -70,6 +70,8 @@ class Log(logging.Handler):
         lines = lines_of(happening, self._least, self._clock.now())
         if lines:
             self._write(lines)
+        if isinstance(happening, BlockedLoop):
+            self._pipe.flush()  # the process is about to end without another word
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
