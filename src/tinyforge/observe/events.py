@@ -221,6 +221,12 @@ class RequestFailed(Happening, frozen=True, kw_only=True):
     stack: str
 
 
+class FileDamaged(Happening, frozen=True, kw_only=True):
+    """The daily check found the database file damaged: restore a copy."""
+
+    problem: str
+
+
 class HeartbeatFailed(Happening, frozen=True, kw_only=True):
     problem: str
 

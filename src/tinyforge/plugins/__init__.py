@@ -14,7 +14,7 @@ from typing import Generic, Literal, TypeAlias, TypeGuard, TypeVar
 import msgspec
 
 from tinyforge.errors import InvalidConfig, UnknownKind
-from tinyforge.kinds import API, TriggerKind, WorkloadKind
+from tinyforge.kinds import API, FollowsRuns, TriggerKind, WorkloadKind
 from tinyforge.model import Json
 from tinyforge.plugins.config import Field, Mistake, Schema
 
@@ -67,6 +67,16 @@ class Plugins:
     def idempotent(self, kind: str) -> bool:
         """Say whether this workload kind may run again after its worker died."""
         return self._workloads.schema(kind).cls.idempotent
+
+    def following_kinds(self) -> list[str]:
+        """Return the installed trigger kinds that fire because a run ended."""
+        return [kind for kind in self._triggers.names if self._follows_runs(kind)]
+
+    def _follows_runs(self, kind: str) -> bool:
+        try:
+            return issubclass(self._triggers.schema(kind).cls, FollowsRuns)
+        except UnknownKind:
+            return False
 
     def workload_class(self, kind: str) -> type[WorkloadKind]:
         """Return the class, for what needs no config: `reap`."""

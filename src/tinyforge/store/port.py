@@ -6,7 +6,7 @@ record raises StoreUnavailable and has changed nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -142,9 +142,7 @@ class Config(Protocol):
 
     async def triggers_of_kinds(self, kinds: Sequence[str]) -> list[Trigger]: ...
 
-    async def decided_after(
-        self, moment: Moment, after: TriggerId, limit: int
-    ) -> list[Timing]:
+    async def decided_after(self, moment: Moment, after: TriggerId, limit: int) -> list[Timing]:
         """Return schedules by id whose decisions reach beyond *moment*: the clock was set back."""
         ...
 
@@ -517,10 +515,10 @@ class Runs(Protocol):
         self,
         finished: Sequence[Finished],
         follow_ups: Sequence[EventDraft],
+        places: Places,
         now: Moment,
-        places: int,
     ) -> Turn:
-        """Store outcomes and their follow-up events; take up to *places* queued runs."""
+        """Store outcomes and their follow-up events, and take queued runs."""
         ...
 
     def next_ready_at(self) -> Moment | None:
@@ -542,6 +540,10 @@ class Runs(Protocol):
     async def workloads_by_id(self, ids: Sequence[WorkloadId]) -> dict[WorkloadId, Workload]: ...
 
     async def events_by_id(self, ids: Sequence[EventId]) -> dict[EventId, Event]: ...
+
+    def trigger_labels(self, ids: Collection[TriggerId]) -> dict[TriggerId, tuple[str, str]]:
+        """Return name and kind of triggers."""
+        ...
 
     async def append_log(self, chunks: Sequence[LogPart], now: Moment) -> None:
         """Store log lines and drop those cut, apart from the commits of the hot path."""

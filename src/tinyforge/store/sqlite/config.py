@@ -132,6 +132,9 @@ class ConfigRows:
     def new_id(self, now: Moment) -> int:
         return self._parts.ids.next(now)
 
+    def new_ids(self, count: int, now: Moment) -> list[int]:
+        return self._parts.ids.many(count, now)
+
     async def catalog(self) -> Catalog:
         return await self._parts.read(_catalog)
 
@@ -154,6 +157,18 @@ class ConfigRows:
             lambda db: rows_where(db, "binding", where, (trigger_id,))
         )
         return [found.row for found in found_rows if isinstance(found.row, Binding)]
+
+    async def triggers_of_kinds(self, kinds: Sequence[str]) -> list[Trigger]:
+        where = "r.kind IN (SELECT value FROM json_each(?)) AND r.deleted_at IS NULL"
+        wanted = text(list(kinds))
+        found = await self._parts.read(lambda db: rows_where(db, "trigger", where, (wanted,)))
+        return [one.row for one in found if isinstance(one.row, Trigger) and not one.row.broken]
+
+    async def decided_after(self, moment: Moment, after: TriggerId, limit: int) -> list[Timing]:
+        where = "WHERE m.decided_until > ? AND m.trigger_id > ? ORDER BY m.trigger_id LIMIT ?"
+        values = (moment, after, limit)
+        rows = await self._parts.read(lambda db: ask(db, f"{TIMINGS} {where}", values))
+        return list(map(cells.timing_of, rows))
 
     async def names(self, what: What, ids: Sequence[int]) -> dict[int, str]:
         table = TABLES[what][0]
@@ -269,8 +284,8 @@ class _TimingRows:
         self._timings.append((trigger, *moments, *resting, write.spec, revision))
         if decision.why is not None:
             began = (trigger, s.epoch, s.since, s.base, s.opening, s.decided_until)
-            reach = (decision.before_until, write.spec, revision)
-            self._epochs.append((*began, *reach, decision.why))
+            ended = (decision.before_until, write.spec, revision)
+            self._epochs.append((*began, *ended, decision.why))
         if decision.skipped is not None:
             span = decision.skipped.span
             reach = (trigger, decision.epoch, span.oldest, span.newest)

@@ -100,6 +100,9 @@ class HotPath:
             rows = ask(near, sql.ROUTES, (text(trigger_ids),))
         return Routes(generation, list(map(Route._make, rows)))
 
+    def generation(self) -> int:
+        return int(ask(self._parts.near, GENERATION)[0][0])
+
     def high_water(self) -> Moment:
         return int(ask(self._parts.near, HIGH_WATER)[0][0])
 
@@ -107,6 +110,12 @@ class HotPath:
 
     async def mark(self, now: Moment) -> None:
         await self._parts.writer.submit(lambda db: _mark(db, now))
+
+    async def lower_mark(self, now: Moment) -> None:
+        def work(db: apsw.Connection) -> None:
+            db.execute("UPDATE facts SET value = ? WHERE name = 'high_water'", (now,))
+
+        await self._parts.writer.submit(work)
 
     async def advance(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import apsw
@@ -19,12 +19,14 @@ from tinyforge.model import (
     Run,
     RunId,
     RunState,
+    TriggerId,
     Workload,
     WorkloadId,
 )
 from tinyforge.store.port import (
     Dead,
     Finished,
+    LogPart,
     Places,
     TakenRun,
     Turn,
@@ -47,7 +49,11 @@ EVENTS_BY_ID = f"""
 SELECT {EVENT_COLUMNS} FROM events WHERE id IN (SELECT value FROM json_each(?))"""  # noqa: S608 - our own columns
 RUN_BY_ID = f"SELECT {RUN_COLUMNS} FROM runs WHERE id = ?"  # noqa: S608 - our own columns
 PUT_LOG = """
-INSERT OR IGNORE INTO run_log(run_id, seq, at, lines, bytes, chunk) VALUES (?, ?, ?, ?, ?, ?)"""
+INSERT OR REPLACE INTO run_log(run_id, seq, at, lines, bytes, chunk) VALUES (?, ?, ?, ?, ?, ?)"""
+DROP_LOG = "DELETE FROM run_log WHERE run_id = ? AND seq IN (SELECT value FROM json_each(?))"
+LABELS = """
+SELECT id, CAST(name AS BLOB), CAST(kind AS BLOB) FROM triggers
+WHERE id IN (SELECT value FROM json_each(?))"""
 DEAD = """
 SELECT r.id, r.workload_id, r.event_id, r.attempt, coalesce(r.started_at, r.queued_at),
   (SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.outcome = 'died') + 1
@@ -215,14 +221,21 @@ class RunRows:
         rows = ask(self._parts.near, EVENTS_BY_ID, (text(list(ids)),))
         return {event.id: event for event in map(event_of, rows)}
 
-    async def append_log(
-        self, chunks: Sequence[tuple[RunId, int, Sequence[str]]], now: Moment
-    ) -> None:
+    def trigger_labels(self, ids: Collection[TriggerId]) -> dict[TriggerId, tuple[str, str]]:
+        rows = ask(self._parts.near, LABELS, (text(sorted(ids)),))
+        return {
+            TriggerId(number): (name.decode(errors="replace"), kind.decode(errors="replace"))
+            for number, name, kind in rows
+        }
+
+    async def append_log(self, chunks: Sequence[LogPart], now: Moment) -> None:
         def work(db: apsw.Connection) -> None:
-            for run_id, seq, lines in chunks:
+            for run_id, seq, lines, dropped in chunks:
                 plain = "\n".join(lines).encode(errors="replace")
                 packed = zstd.compress(plain)
                 db.execute(PUT_LOG, (run_id, seq, now, len(lines), len(plain), packed))
+                if dropped:
+                    db.execute(DROP_LOG, (run_id, text(list(dropped))))
 
         await self._parts.writer.submit(work, background=True)
 

@@ -18,14 +18,16 @@ UNPLANNED = """
 SELECT what, row_id, last_fired_changed, changes FROM unplanned ORDER BY what, row_id LIMIT ?"""
 
 ROUTES = """
-SELECT b.trigger_id, CASE WHEN t.broken IS NULL THEN t.name END, b.id, b.workload_id,
+SELECT ids.value, CASE WHEN t.broken IS NULL THEN t.name END,
+  t.kind = 'schedule' AND t.enabled = 1 AND t.deleted_at IS NULL AND t.broken IS NULL,
+  b.id, b.workload_id,
   CASE WHEN b.broken IS NULL THEN b.rule END, CASE WHEN b.broken IS NULL THEN b.enabled ELSE 1 END,
   CASE WHEN w.broken IS NULL THEN w.queue END, CASE WHEN w.broken IS NULL THEN w.kind END,
   CASE WHEN w.broken IS NULL THEN w.idempotent END,
   CASE WHEN w.id IS NULL THEN 'its workload is gone' ELSE coalesce(b.broken, w.broken) END
 FROM json_each(?) ids
-CROSS JOIN bindings b ON b.trigger_id = ids.value AND b.deleted_at IS NULL
 LEFT JOIN triggers t ON t.id = ids.value
+LEFT JOIN bindings b ON b.trigger_id = ids.value AND b.deleted_at IS NULL
 LEFT JOIN workloads w ON w.id = b.workload_id AND w.deleted_at IS NULL
 ORDER BY ids.key, b.id"""
 

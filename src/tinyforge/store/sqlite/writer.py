@@ -17,6 +17,7 @@ from tinyforge.store.sqlite.connection import ENVIRONMENT
 
 T = TypeVar("T")
 MOST_TOGETHER = 64
+PATIENCE = 16  # commits after which a background one has its turn
 
 
 class Operation(Generic[T]):
@@ -64,7 +65,7 @@ class Settles(Protocol):
 
 
 class Writer:
-    """Operations commit in the order in which they were submitted; background ones when idle."""
+    """Operations commit in the order of their submission; background ones in between."""
 
     def __init__(
         self, connection: apsw.Connection, on_commit: Callable[[int, Micros], None]
@@ -76,6 +77,7 @@ class Writer:
         self._queue: deque[Settles] = deque()
         self._background: deque[Settles] = deque()
         self._closing = False
+        self._groups = 0
         self._thread = Thread(target=self._run, name="tinyforge-writer", daemon=True)
         self._thread.start()
 
@@ -118,6 +120,9 @@ class Writer:
             while not self._queue and not self._background and not self._closing:
                 self._wake.wait()
             queue = self._queue or self._background
+            if self._background and self._groups % PATIENCE == 0:
+                queue = self._background
+            self._groups += 1
             return [queue.popleft() for _ in range(min(len(queue), MOST_TOGETHER))]
 
     def _settle(self, group: Sequence[Settles], took: Micros) -> None:

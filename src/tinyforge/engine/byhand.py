@@ -1,0 +1,256 @@
+"""Rows that another program put in or changed: planned, or shown as broken once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from tinyforge.clock import Moment
+from tinyforge.engine.planning import Planner, read_moment
+from tinyforge.errors import Conflict, InvalidConfig, UnknownKind
+from tinyforge.model import Binding, Trigger, TriggerId, Workload
+from tinyforge.observe.events import Happening, Observe, RowBroken, RowRepaired, RowWarned
+from tinyforge.schedule.decision import Notice
+from tinyforge.store.definition import binding_text, trigger_text, workload_text
+from tinyforge.store.port import (
+    BindingWrite,
+    BrokenMark,
+    Config,
+    ConfigChange,
+    Inspected,
+    Schedules,
+    TimingWrite,
+    TriggerWrite,
+    Unplanned,
+    What,
+    WorkloadWrite,
+)
+
+BATCH = 500
+AUTHOR = "by hand"
+ATTEMPTS = 5
+LONGEST_PROBLEM = 1_000
+NOTICES = {
+    Notice.AT_HAS_PASSED: "its `at` has passed: the window is skipped as late",
+    Notice.LAST_FIRED_IN_FUTURE: "its last_fired_at lies in the future: taken as now",
+}
+
+
+class Plannable(Config, Schedules, Protocol):
+    """The roles that this room needs."""
+
+
+@dataclass
+class _Draft:
+    """What becomes of some rows, collected for one transaction."""
+
+    triggers: list[TriggerWrite] = field(default_factory=list)
+    workloads: list[WorkloadWrite] = field(default_factory=list)
+    bindings: list[BindingWrite] = field(default_factory=list)
+    timings: list[TimingWrite] = field(default_factory=list)
+    broken: list[BrokenMark] = field(default_factory=list)
+    happenings: list[Happening] = field(default_factory=list)
+
+    def mark(self, what: What, row_id: int, name: str, before: str | None, problem: str) -> None:
+        """Break a row, and say so unless that is what stands there already."""
+        problem = problem[:LONGEST_PROBLEM]
+        self.broken.append(BrokenMark(what, row_id, problem))
+        if problem != before:
+            said = RowBroken(what=what, row_id=row_id, name=name, problem=problem)
+            self.happenings.append(said)
+
+    def mend(self, what: What, row_id: int, name: str, before: str | None) -> None:
+        if before is not None:
+            self.broken.append(BrokenMark(what, row_id, None))
+            self.happenings.append(RowRepaired(what=what, row_id=row_id, name=name))
+
+
+@dataclass
+class HandChanges:
+    store: Plannable
+    planner: Planner
+    observe: Observe
+
+    async def plan(self, now: Moment) -> int:
+        """Deal with every row changed by hand; return how many those were."""
+        count = 0
+        while found := self.store.unplanned(BATCH):
+            if not await self._plan_batch(found, now):
+                break  # the next sweep goes on
+            count += len(found)
+        return count
+
+    async def plan_again(self, trigger_ids: Sequence[TriggerId], now: Moment) -> None:
+        """Plan triggers as if a hand had changed them."""
+        for start in range(0, len(trigger_ids), BATCH):
+            part = trigger_ids[start : start + BATCH]
+            await self._plan_batch([Unplanned("trigger", number, 0, 0) for number in part], now)
+
+    async def clock_set_back(self, now: Moment) -> int:
+        """Plan again what was decided for a future that has not come; return how many rows."""
+        count, after = 0, TriggerId(0)
+        while timings := await self.store.decided_after(now, after, BATCH):
+            after = timings[-1].trigger_id
+            found = (self.planner.clock_set_back(timing, now) for timing in timings)
+            writes = [write for write in found if write is not None]
+            count += len(writes)
+            if writes:
+                await self.store.change(ConfigChange(author="clock", timings=writes), now)
+        return count
+
+    async def _plan_batch(self, found: Sequence[Unplanned], now: Moment) -> bool:
+        for _ in range(ATTEMPTS):
+            draft = await self._draft(found, now)
+            change = ConfigChange(
+                author=AUTHOR,
+                triggers=draft.triggers,
+                workloads=draft.workloads,
+                bindings=draft.bindings,
+                timings=draft.timings,
+                broken=draft.broken,
+                planned=found,
+            )
+            try:
+                await self.store.change(change, now)
+            except Conflict:
+                continue
+            for happening in draft.happenings:
+                self.observe(happening)
+            return True
+        return False
+
+    async def _draft(self, found: Sequence[Unplanned], now: Moment) -> _Draft:
+        draft = _Draft()
+        for what in ("workload", "trigger", "binding"):
+            mine = [one for one in found if one.what == what]
+            rows = await self.store.inspect(what, [one.row_id for one in mine]) if mine else []
+            for one, row in zip(mine, rows, strict=True):
+                await self._plan_row(one, row, now, draft)
+        return draft
+
+    async def _plan_row(self, one: Unplanned, found: Inspected, now: Moment, draft: _Draft) -> None:
+        match found.row:
+            case Trigger() as trigger:
+                await self._plan_trigger(one, trigger, found, now, draft)
+            case Workload() as workload:
+                await self._plan_workload(workload, found, draft)
+            case Binding() as binding:
+                await self._plan_binding(binding, found, draft)
+            case None if found.timing is not None:
+                self._end(found, now, draft)
+            case None:
+                return
+
+    def _end(self, found: Inspected, now: Moment, draft: _Draft) -> None:
+        """Close what a row that is gone leaves of its schedule."""
+        write = self.planner.follow(None, found.timing, now)
+        if write is not None:
+            draft.timings.append(write)
+
+    async def _plan_trigger(
+        self, one: Unplanned, trigger: Trigger, found: Inspected, now: Moment, draft: _Draft
+    ) -> None:
+        problem = "; ".join(found.problems) or self._problem_of_trigger(trigger)
+        if problem:
+            draft.mark("trigger", trigger.id, trigger.name, trigger.broken, problem)
+        if problem or found.deleted:
+            self._end(found, now, draft)
+            return
+        draft.mend("trigger", trigger.id, trigger.name, trigger.broken)
+        sound = replace(trigger, broken=None)
+        text = trigger_text(sound)
+        if text != await self._text_in_force(trigger.id):
+            draft.triggers.append(TriggerWrite(row=sound, text=text))
+        self._plan_timing(one, sound, found, now, draft)
+
+    def _plan_timing(
+        self, one: Unplanned, trigger: Trigger, found: Inspected, now: Moment, draft: _Draft
+    ) -> None:
+        timing = found.timing
+        if one.last_fired_changed and timing is not None and timing.state is not None:
+            write = self.planner.follow_last_fired(trigger, timing, now)
+            self._warn_unreadable(trigger, timing.last_fired_by_hand, draft)
+        else:
+            write = self.planner.follow(trigger, timing, now)
+            if timing is not None and timing.state is None:
+                self._warn_unreadable(trigger, timing.last_fired_by_hand, draft)
+        if write is None:
+            return
+        draft.timings.append(write)
+        if write.decision.notice is not None:
+            self._warn(trigger, NOTICES[write.decision.notice], draft)
+
+    def _warn_unreadable(self, trigger: Trigger, value: object, draft: _Draft) -> None:
+        if value is not None and read_moment(value) is None:
+            shown = repr(value)[:60]
+            self._warn(
+                trigger, f"last_fired_at {shown} cannot be read: taken as never fired", draft
+            )
+
+    def _warn(self, trigger: Trigger, problem: str, draft: _Draft) -> None:
+        draft.happenings.append(RowWarned(what="trigger", name=trigger.name, problem=problem))
+
+    async def _plan_workload(self, workload: Workload, found: Inspected, draft: _Draft) -> None:
+        problem = "; ".join(found.problems) or self._problem_of_workload(workload)
+        if problem:
+            draft.mark("workload", workload.id, workload.name, workload.broken, problem)
+            return
+        draft.mend("workload", workload.id, workload.name, workload.broken)
+        sound = replace(workload, broken=None)
+        text = workload_text(sound)
+        if not found.deleted and text != await self._text_in_force(workload.id):
+            draft.workloads.append(WorkloadWrite(row=sound, text=text))
+
+    async def _plan_binding(self, binding: Binding, found: Inspected, draft: _Draft) -> None:
+        (trigger,) = await self.store.inspect("trigger", [binding.trigger_id])
+        (workload,) = await self.store.inspect("workload", [binding.workload_id])
+        problem = "; ".join(found.problems) or self._problem_of_binding(binding, trigger, workload)
+        if problem and not found.deleted:
+            draft.mark("binding", binding.id, binding.name, binding.broken, problem)
+            return
+        draft.mend("binding", binding.id, binding.name, binding.broken)
+        sound = replace(binding, broken=None)
+        text = binding_text(sound, _name(trigger), _name(workload))
+        if not found.deleted and text != await self._text_in_force(binding.id):
+            draft.bindings.append(BindingWrite(row=sound, text=text))
+
+    async def _text_in_force(self, row_id: int) -> str | None:
+        revisions = await self.store.revisions(row_id)
+        return revisions[-1].text if revisions and revisions[-1].until is None else None
+
+    def _problem_of_trigger(self, trigger: Trigger) -> str:
+        try:
+            self.planner.spec_of(trigger)
+        except (InvalidConfig, UnknownKind) as problem:
+            return str(problem)
+        return ""
+
+    def _problem_of_workload(self, workload: Workload) -> str:
+        try:
+            self.planner.plugins.workload(workload.kind, workload.config)
+        except (InvalidConfig, UnknownKind) as problem:
+            return str(problem)
+        return ""
+
+    def _problem_of_binding(self, binding: Binding, trigger: Inspected, workload: Inspected) -> str:
+        if not isinstance(trigger.row, Trigger) or trigger.deleted:
+            return f"trigger_id: no trigger has the id {binding.trigger_id}"
+        if not isinstance(workload.row, Workload) or workload.deleted:
+            return f"workload_id: no workload has the id {binding.workload_id}"
+        if not binding.rule or trigger.problems:
+            return ""
+        try:
+            kind = self.planner.plugins.trigger(trigger.row.kind, trigger.row.config)
+            kind.matcher(binding.rule)
+        except (InvalidConfig, UnknownKind):
+            return ""  # the trigger's own problem, said there
+        except Exception as problem:  # noqa: BLE001 - plugin code; whatever it raises, the rule is refused
+            return f"rule: {problem}"
+        return ""
+
+
+def _name(found: Inspected) -> str:
+    return found.row.name if found.row is not None else ""

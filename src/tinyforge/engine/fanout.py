@@ -1,0 +1,243 @@
+"""The one path from an event to its runs: one result for each binding, stored together."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from typing import Protocol
+
+import msgspec
+
+from tinyforge.clock import Clock, Moment
+from tinyforge.engine.floor import Floor
+from tinyforge.engine.watch import Watch
+from tinyforge.errors import Conflict, InvalidConfig, StoreUnavailable, UnknownKind
+from tinyforge.kinds import MATCHED, Match, Matcher
+from tinyforge.model import Event, EventId, Outcome, Result, Trigger, TriggerId
+from tinyforge.observe.events import BindingResult, EventsFannedOut, Observe
+from tinyforge.plugins import Plugins
+from tinyforge.store.port import (
+    Config,
+    Events,
+    FanOutBatch,
+    FanOutDone,
+    Matched,
+    Route,
+    Unmatched,
+)
+
+BATCH = 1_000
+ATTEMPTS = 5
+MOST_MATCHERS = 10_000
+LONGEST_REASON = 500
+
+
+class EventStore(Events, Config, Protocol):
+    """The roles that this room needs."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Results of a batch before they are stored."""
+
+    matched: list[Matched]
+    unmatched: list[Unmatched]
+
+
+@dataclass
+class FanOut:
+    store: EventStore
+    plugins: Plugins
+    clock: Clock
+    observe: Observe
+    floor: Floor
+    watch: Watch
+    _matchers: OrderedDict[tuple[TriggerId, int | None, str], Matcher] = field(
+        default_factory=OrderedDict
+    )
+
+    async def deliver(self, events: Sequence[Event]) -> list[list[Result]]:
+        """Give every binding of every event one result. Harmless the second time."""
+        results: list[list[Result]] = []
+        for start in range(0, len(events), BATCH):
+            results += await self._deliver_batch(events[start : start + BATCH])
+        return results
+
+    async def rehearse(self, event: Event) -> list[Result]:
+        """Say what `deliver` would give before queues are looked at, and store nothing."""
+        routes = self.store.routes([event.trigger_id])
+        judged = self.judge([event], routes.rows, await self._triggers([event], routes.rows))
+        results = [
+            Result(binding_id=line.binding_id, outcome=Outcome.MATCHED, reason="matched")
+            for line in judged.matched
+        ]
+        results += [
+            Result(binding_id=line.binding_id, outcome=line.outcome, reason=line.reason)
+            for line in judged.unmatched
+        ]
+        return sorted(results, key=attrgetter("binding_id"))
+
+    async def quarantine(self, event: Event) -> None:
+        """Give an event up whose fan-out ended the process again and again."""
+        routes = self.store.routes([event.trigger_id])
+        reason = f"its fan-out ended the process {event.tries} times"
+        lines = [
+            Unmatched(event.id, route.binding_id, Outcome.QUARANTINED, reason)
+            for route in routes.rows
+            if route.binding_id is not None
+        ]
+        batch = FanOutBatch(
+            generation=routes.generation, events=[event.id], matched=(), unmatched=lines
+        )
+        self.announce(batch, await self.store.fan_out(batch, self.clock.now()))
+
+    def judge(
+        self,
+        events: Sequence[Event],
+        routes: Sequence[Route],
+        triggers: Mapping[TriggerId, Trigger],
+    ) -> Judged:
+        """Decide every binding of *events*. Only matching runs other people's code."""
+        by_trigger = {
+            trigger: list(rows) for trigger, rows in groupby(routes, attrgetter("trigger_id"))
+        }
+        judged = Judged([], [])
+        for event in events:
+            for route in by_trigger.get(event.trigger_id, ()):
+                self._judge_one(event, route, triggers, judged)
+        return judged
+
+    def _judge_one(
+        self, event: Event, route: Route, triggers: Mapping[TriggerId, Trigger], judged: Judged
+    ) -> None:
+        if route.rule is None or event.ruleless or route.broken or not route.enabled:
+            self.place(event.id, route, event.accepted_at, judged)
+            return
+        verdict = self._match(event, route, route.rule, triggers.get(event.trigger_id))
+        if isinstance(verdict, Unmatched):
+            judged.unmatched.append(verdict)
+        elif not verdict.deploy:
+            self._refuse(event.id, route, Outcome.NOT_MATCHED, verdict.reason, judged)
+        else:
+            self.place(event.id, route, event.accepted_at, judged)
+
+    def place(self, event_id: EventId, route: Route, ready_at: Moment, judged: Judged) -> None:
+        """Decide a binding that no rule stands before."""
+        if route.binding_id is None:
+            return
+        if route.broken is not None:
+            self._refuse(event_id, route, Outcome.MATCH_FAILED, route.broken, judged)
+            return
+        if not route.enabled:
+            self._refuse(event_id, route, Outcome.DISABLED, "the binding is disabled", judged)
+            return
+        repeatable = self._is_repeatable(route)
+        if repeatable is None:
+            reason = f"no workload kind {route.workload_kind!r} is installed"
+            self._refuse(event_id, route, Outcome.UNKNOWN_KIND, reason, judged)
+            return
+        judged.matched.append(
+            Matched(
+                event_id, route.binding_id, route.workload_id, route.queue, repeatable, ready_at
+            )
+        )
+
+    def _is_repeatable(self, route: Route) -> bool | None:
+        """Return whether the workload may run twice; None: nobody knows its kind."""
+        try:
+            by_kind = self.plugins.idempotent(route.workload_kind)
+        except (UnknownKind, InvalidConfig):
+            return None
+        return by_kind if route.idempotent is None else bool(route.idempotent)
+
+    def _refuse(
+        self, event_id: EventId, route: Route, outcome: Outcome, reason: str, judged: Judged
+    ) -> None:
+        if route.binding_id is not None:
+            line = Unmatched(event_id, route.binding_id, outcome, reason[:LONGEST_REASON])
+            judged.unmatched.append(line)
+
+    def _match(
+        self, event: Event, route: Route, rule: str, trigger: Trigger | None
+    ) -> Match | Unmatched:
+        binding = route.binding_id
+        if binding is None or trigger is None:
+            return MATCHED
+        self.watch.doing = f"the match of {trigger.kind} {trigger.name}, event {event.id}"
+        try:
+            return self._matcher(trigger, rule)(event)
+        except UnknownKind as problem:
+            return Unmatched(event.id, binding, Outcome.UNKNOWN_KIND, str(problem))
+        except Exception as problem:  # noqa: BLE001 - plugin code; one bad binding must not stop its siblings
+            reason = f"{type(problem).__name__}: {problem}"[:LONGEST_REASON]
+            return Unmatched(event.id, binding, Outcome.MATCH_FAILED, reason)
+        finally:
+            self.watch.doing = "our own code"
+
+    def _matcher(self, trigger: Trigger, rule: str) -> Matcher:
+        key = (trigger.id, trigger.revision_id, rule)
+        found = self._matchers.get(key)
+        if found is None:
+            kind = self.plugins.trigger(trigger.kind, trigger.config)
+            found = kind.matcher(msgspec.json.decode(rule, type=dict[str, object]))
+            self._matchers[key] = found
+            if len(self._matchers) > MOST_MATCHERS:
+                self._matchers.popitem(last=False)
+        return found
+
+    async def _deliver_batch(self, events: Sequence[Event]) -> list[list[Result]]:
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._try_batch(events)
+            except Conflict:
+                continue
+        raise StoreUnavailable("the bindings kept changing while an event was fanned out")
+
+    async def _try_batch(self, events: Sequence[Event]) -> list[list[Result]]:
+        routes = self.store.routes(sorted({event.trigger_id for event in events}))
+        judged = self.judge(events, routes.rows, await self._triggers(events, routes.rows))
+        done = await self.store_results(
+            FanOutBatch(
+                generation=routes.generation,
+                events=[event.id for event in events],
+                matched=judged.matched,
+                unmatched=judged.unmatched,
+            )
+        )
+        return [list(done.results)] if len(events) == 1 else []
+
+    async def store_results(self, batch: FanOutBatch) -> FanOutDone:
+        """Store a batch, hand over what was born running, and say so."""
+        reserved = self.floor.reserve(len(batch.matched))
+        taken: FanOutDone | None = None
+        try:
+            given = msgspec.structs.replace(batch, may_begin=reserved)
+            taken = await self.store.fan_out(given, self.clock.now())
+        finally:
+            self.floor.begin(taken.taken if taken is not None else (), reserved)
+        self.announce(batch, taken)
+        return taken
+
+    def announce(self, batch: FanOutBatch, done: FanOutDone) -> None:
+        """Say what was stored, and wake who runs."""
+        refused = [
+            BindingResult(event_id=event, binding_id=binding, outcome=outcome, reason=reason)
+            for event, binding, outcome, reason in (*batch.unmatched, *done.refused)
+        ]
+        self.observe(EventsFannedOut(events=len(batch.events), runs=done.runs, refused=refused))
+        if done.runs:
+            self.floor.wake()
+
+    async def _triggers(
+        self, events: Sequence[Event], routes: Sequence[Route]
+    ) -> dict[TriggerId, Trigger]:
+        """Read the triggers of which some binding has a rule."""
+        ruled = {route.trigger_id for route in routes if route.rule is not None}
+        wanted = sorted({event.trigger_id for event in events} & ruled)
+        if not wanted:
+            return {}
+        found = await self.store.inspect("trigger", wanted)
+        return {one.row.id: one.row for one in found if isinstance(one.row, Trigger)}

@@ -1,0 +1,102 @@
+"""What a server that died left: runs under its lease, events without results."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tinyforge.clock import Clock
+from tinyforge.engine.fanout import FanOut
+from tinyforge.engine.followers import Followers
+from tinyforge.engine.orders import Orders
+from tinyforge.errors import UnknownKind
+from tinyforge.ids import show
+from tinyforge.model import MOST_TRIES, Event, EventDraft, RunState, Workload
+from tinyforge.observe.events import EventQuarantined, Observe, RunsRecovered
+from tinyforge.plugins import Plugins
+from tinyforge.store.port import Dead, Events, Lives, Runs
+
+OPEN_AT_ONCE = 1_000
+
+
+class LeftStore(Lives, Events, Runs, Protocol):
+    """The roles that this room needs."""
+
+
+@dataclass
+class Recovery:
+    store: LeftStore
+    fanout: FanOut
+    orders: Orders
+    followers: Followers
+    plugins: Plugins
+    clock: Clock
+    observe: Observe
+
+    async def recover_runs(self) -> None:
+        """Queue again what may run twice; call the rest, and what died thrice, interrupted."""
+        dead = await self.store.dead_runs()
+        if not dead:
+            return
+        workloads = {one.workload_id: await self.orders.workload(one.workload_id) for one in dead}
+        again = [one for one in dead if self._may_repeat(one, workloads[one.workload_id])]
+        over = [one for one in dead if one not in again]
+        await self._reap(dead)
+        now = self.clock.now()
+        events = await self.store.recover(again, over, await self._follow_ups(over), now)
+        self.observe(
+            RunsRecovered(
+                requeued=[one.run_id for one in again], interrupted=[one.run_id for one in over]
+            )
+        )
+        await self.fanout.deliver(events)
+
+    async def deliver_alone(self) -> None:
+        """Fan out what was accepted before the death, one by one, each try stored before it."""
+        while events := await self.store.open_events(OPEN_AT_ONCE):
+            for event in events:
+                await self._deliver_one(event)
+
+    async def _deliver_one(self, event: Event) -> None:
+        if event.tries < MOST_TRIES:
+            await self.store.note_try(event.id)
+            await self.fanout.deliver([event])
+            return
+        await self.fanout.quarantine(event)
+        labels = self.store.trigger_labels([event.trigger_id])
+        name = labels.get(event.trigger_id, ("", ""))[0]
+        self.observe(EventQuarantined(event_id=event.id, trigger=name, tries=event.tries))
+
+    def _may_repeat(self, dead: Dead, workload: Workload) -> bool:
+        if dead.deaths >= MOST_TRIES:
+            return False
+        if workload.idempotent is not None:
+            return workload.idempotent
+        try:
+            return self.plugins.idempotent(workload.kind)
+        except UnknownKind:
+            return False
+
+    async def _reap(self, dead: Sequence[Dead]) -> None:
+        """End what still runs of them, so that no two attempts overlap."""
+        runs = frozenset(show("run", one.run_id) for one in dead)
+        for kind in self.plugins.workload_kinds():
+            try:
+                reap = self.plugins.workload_class(kind).reap
+            except UnknownKind:
+                continue
+            await asyncio.to_thread(reap, runs)
+
+    async def _follow_ups(self, over: Sequence[Dead]) -> list[EventDraft]:
+        events = await self.store.events_by_id([one.event_id for one in over])
+        drafts: list[EventDraft] = []
+        for one in over:
+            workload = await self.orders.workload(one.workload_id)
+            cause = events.get(one.event_id)
+            if cause is not None:
+                drafts += await self.followers.drafts(
+                    one.run_id, workload.name, RunState.INTERRUPTED, cause, None
+                )
+        return drafts

@@ -1,0 +1,253 @@
+"""Runs under lease: taken in batches, deployed side by side, their outcomes stored in batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tinyforge.clock import SECOND, Clock, Micros
+from tinyforge.engine.fanout import FanOut
+from tinyforge.engine.floor import Floor
+from tinyforge.engine.followers import Followers
+from tinyforge.engine.orders import Orders
+from tinyforge.engine.runlog import LogKeeper
+from tinyforge.engine.watch import Watch
+from tinyforge.engine.worker import Bench, End, Order, Stop, Worker, cancelled, released
+from tinyforge.errors import Conflict, StoreUnavailable
+from tinyforge.ids import show
+from tinyforge.model import EventDraft, RunId, RunState
+from tinyforge.observe.events import (
+    EndedRunLine,
+    EventsAccepted,
+    Observe,
+    RecordingFailed,
+    RunsEnded,
+    RunsStarted,
+)
+from tinyforge.store.port import Config, History, Runs
+
+LOOK_EVERY: Micros = SECOND // 4  # at timeouts
+AFTER_FAILURE: Micros = SECOND
+BREATHE_AFTER = 200  # deploys that never waited
+
+
+class RunStore(Runs, Config, History, Protocol):
+    """The roles that this room needs."""
+
+
+@dataclass
+class Runner:
+    store: RunStore
+    floor: Floor
+    fanout: FanOut
+    orders: Orders
+    followers: Followers
+    logs: LogKeeper
+    clock: Clock
+    observe: Observe
+    watch: Watch
+    _leased: deque[Order] = field(default_factory=deque)
+    _ends: list[End] = field(default_factory=list)
+    _workers: list[Worker] = field(default_factory=list)
+    _idle: list[asyncio.Future[None]] = field(default_factory=list)
+    _bench: Bench | None = None
+
+    async def run(self) -> None:
+        """Work until cancelled; whoever cancels has called `drain` before."""
+        while True:
+            pause = LOOK_EVERY
+            try:
+                await self.turn()
+            except StoreUnavailable as problem:
+                self.observe(RecordingFailed(problem=problem.problem))
+                pause = AFTER_FAILURE
+            await self._wait(pause)
+
+    async def turn(self) -> None:
+        """Store outcomes, take what may run, and hand it to the workers. One step."""
+        self._interrupt_overdue()
+        await self._take_arrived()
+        ends, self._ends = self._ends, []
+        try:
+            drafts = await self._follow_ups(ends)
+            done = await self.store.turn(
+                [end.finished for end in ends], drafts, self.floor.places(), self.clock.now()
+            )
+        except StoreUnavailable:
+            self._ends = ends + self._ends  # kept until it lands; the lease is ours meanwhile
+            raise
+        self.floor.leave(len(ends))
+        self.floor.begin(done.taken, 0)
+        self._announce(ends)
+        await self._take_arrived()
+        if done.events:
+            self.observe(EventsAccepted(events=[event.id for event in done.events]))
+            await self.fanout.deliver(done.events)
+
+    def wake(self) -> None:
+        self.floor.wake()
+
+    async def cancel(self, run_id: RunId, actor: str) -> None:
+        """End a run that is queued or running. NotFound, or Conflict where it is over."""
+        now = self.clock.now()
+        for order in self._leased:
+            if order.run.run_id == run_id:
+                self._leased.remove(order)
+                self._note_end(cancelled(order, now))
+                return
+        for worker in self._workers:
+            if worker.order is not None and worker.order.run.run_id == run_id:
+                worker.interrupt(Stop.CANCEL)
+                return
+        await self._cancel_queued(run_id, actor)
+
+    async def drain(self, grace: Micros) -> int:
+        """Stop softly: no new leases, a grace for what runs, the rest back to the queue."""
+        self.floor.closed = True
+        await self._take_arrived()
+        count = len(self._leased)
+        while self._leased:
+            self._note_end(released(self._leased.popleft(), self.clock.now()))
+        ends_at = self.clock.monotonic() + grace
+        while self._busy() and self.clock.monotonic() < ends_at:
+            await self._settle(min(LOOK_EVERY, ends_at - self.clock.monotonic()))
+        busy = self._busy()
+        for worker in busy:
+            worker.interrupt(Stop.SHUTDOWN)
+        patience = self.clock.monotonic() + SECOND
+        while self._busy() and self.clock.monotonic() < patience:
+            await self._settle(LOOK_EVERY // 5)
+        await self._settle(0)
+        self.close()
+        return count + len(busy)
+
+    def close(self) -> None:
+        for worker in self._workers:
+            if worker.task is not None:
+                worker.task.cancel()
+        if self._bench is not None:
+            self._bench.threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _settle(self, at_most: Micros) -> None:
+        if at_most > 0:
+            await self._wait(at_most)
+        try:
+            await self.turn()
+        except StoreUnavailable as problem:
+            self.observe(RecordingFailed(problem=problem.problem))
+
+    async def _wait(self, at_most: Micros) -> None:
+        ready_at = self.store.next_ready_at()
+        if ready_at is not None:
+            at_most = max(0, min(at_most, ready_at - self.clock.now()))
+        if not self._ends and not self.floor.changed.is_set():
+            await self.clock.wait(self.floor.changed, at_most)
+        self.floor.changed.clear()
+
+    async def _cancel_queued(self, run_id: RunId, actor: str) -> None:
+        run = await self.store.run(run_id)
+        if run.state is not RunState.QUEUED:
+            raise Conflict(f"{show('run', run_id)} is over: it {run.state.word}")
+        workload = await self.orders.workload(run.workload_id)
+        event = await self.store.event(run.event_id)
+        drafts = await self.followers.drafts(
+            run_id, workload.name, RunState.CANCELLED, event, f"cancelled by {actor}"
+        )
+        events = await self.store.cancel_queued(run_id, drafts, self.clock.now())
+        if events:
+            await self.fanout.deliver(events)
+
+    async def _take_arrived(self) -> None:
+        arrived = self.floor.arrived
+        if not arrived:
+            return
+        taken = list(arrived)
+        arrived.clear()
+        self._leased.extend(await self.orders.prepare(taken))
+        self.observe(RunsStarted(runs=[run.run_id for run in taken]))
+        self._employ()
+
+    def _employ(self) -> None:
+        """Wake idle workers, and hire more up to the limit."""
+        wanted = len(self._leased)
+        while wanted > 0 and self._idle:
+            waiter = self._idle.pop()
+            if not waiter.done():
+                waiter.set_result(None)
+                wanted -= 1
+        while wanted > 0 and len(self._workers) < self.floor.concurrency:
+            worker = Worker(self._shared())
+            worker.task = asyncio.create_task(self._work(worker))
+            self._workers.append(worker)
+            wanted -= 1
+
+    def _shared(self) -> Bench:
+        if self._bench is None:
+            self._bench = Bench(
+                clock=self.clock,
+                logs=self.logs,
+                watch=self.watch,
+                observe=self.observe,
+                threads=ThreadPoolExecutor(self.floor.concurrency, "tinyforge-deploy"),
+                ended=self._note_end,
+            )
+        return self._bench
+
+    async def _work(self, worker: Worker) -> None:
+        done = 0
+        while True:
+            while not self._leased:
+                waiter = asyncio.get_running_loop().create_future()
+                self._idle.append(waiter)
+                await waiter
+            await worker.deploy(self._leased.popleft())
+            done += 1
+            if done % BREATHE_AFTER == 0:
+                await asyncio.sleep(0)
+
+    def _note_end(self, end: End) -> None:
+        self._ends.append(end)
+        self.floor.changed.set()
+
+    def _busy(self) -> list[Worker]:
+        return [worker for worker in self._workers if worker.order is not None]
+
+    def _interrupt_overdue(self) -> None:
+        now = self.clock.monotonic()
+        for worker in self._workers:
+            if worker.order is not None and worker.deadline <= now:
+                worker.interrupt(Stop.TIMEOUT)
+
+    async def _follow_ups(self, ends: Sequence[End]) -> list[EventDraft]:
+        drafts: list[EventDraft] = []
+        for end in ends:
+            order, finished = end.order, end.finished
+            drafts += await self.followers.drafts(
+                order.run.run_id,
+                order.workload.name,
+                finished.state,
+                order.event,
+                finished.error,
+            )
+        return drafts
+
+    def _announce(self, ends: Sequence[End]) -> None:
+        if not ends:
+            return
+        lines = [
+            EndedRunLine(
+                run_id=end.order.run.run_id,
+                workload=end.order.workload.name,
+                kind=end.order.workload.kind,
+                state=end.finished.state,
+                attempt=end.order.run.attempt,
+                took=end.finished.ended_at - end.finished.started_at,
+                error=end.finished.error,
+            )
+            for end in ends
+        ]
+        self.observe(RunsEnded(at=self.clock.now(), runs=lines))
