@@ -169,19 +169,9 @@ def _seconds_or_words(text: str) -> Micros:
     return -duration(bare) if text.startswith("-") else duration(bare)
 
 
-def _tick_interval(text: str) -> Micros:
-    try:
-        return _seconds_or_words(text)
-    except ValueError as problem:
-        raise ValueError(f"{problem}; write for example 30s") from None
-
-
 def _length(lowest: Micros, highest: Micros, example: str) -> Callable[[str], Micros]:
     def read(text: str) -> Micros:
-        try:
-            length = _seconds_or_words(text)
-        except ValueError as problem:
-            raise ValueError(f"{problem}; write for example {example}") from None
+        length = _seconds_or_words(text)
         if not lowest <= length <= highest:
             raise ValueError(
                 f"{text} is out of range; write {lowest // SECOND}s to {highest // SECOND}s,"
@@ -252,7 +242,7 @@ SETTINGS: tuple[Setting, ...] = (
         name="tick_interval",
         meaning="The longest time between two sweeps, 1s to 5m.",
         default="30s",
-        read=_tick_interval,
+        read=_seconds_or_words,
     ),
     Setting(
         name="concurrency",

@@ -22,6 +22,7 @@ def test_one_run_is_one_line(desk: Desk, call: Calls) -> None:
     assert len(said.lines) == 2
     assert said.lines[1].split()[:4] == ["run_0000000000000", "failed", "site", "nightly"]
     assert said.lines[1].endswith("exit code 1\\nmore")
+    assert said.last == f"next: tinyforge run logs run_0000000000000 --data {desk.data}"
 
 
 def test_programs_get_all_runs_as_one_page(desk: Desk, call: Calls) -> None:

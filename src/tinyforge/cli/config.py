@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 from msgspec import json
@@ -25,6 +25,14 @@ DONE = {"create": "created", "update": "changed", "delete": "deleted", "adopt": 
 LONGEST_VALUE = 60  # characters of a value in a diff
 
 
+File: TypeAlias = Annotated[
+    str,
+    Parameter(
+        allow_leading_hyphen=True, show_default=True, help="A manifest; - is the standard input."
+    ),
+]
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class ManifestFlags:
@@ -36,7 +44,7 @@ class ManifestFlags:
 
 
 def plan(
-    file: str = "tinyforge.yaml",
+    file: File = "tinyforge.yaml",
     /,
     *,
     check: Annotated[bool, Parameter(help="Exit 1 when anything would change.")] = False,
@@ -56,7 +64,7 @@ def plan(
 
 
 def apply(
-    file: str = "tinyforge.yaml",
+    file: File = "tinyforge.yaml",
     /,
     *,
     flags: ManifestFlags = ManifestFlags(),
@@ -117,6 +125,8 @@ def _bytes(file: str) -> bytes:
         with Path(file).open("rb") as stream:
             return stream.read(LARGEST + 1)
     except FileNotFoundError:
+        if file.startswith("--"):
+            raise CalledWrongly(f"there is no option {file}", "add --help to see all") from None
         raise CalledWrongly(f"there is no file {file}", "tinyforge init writes one") from None
     except (OSError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else str(problem)

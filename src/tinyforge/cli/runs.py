@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
@@ -46,11 +47,28 @@ def list_(
         pages = api.pages("/runs", wanted, limit)
         if shared.json:
             return raw_list(out, pages)
-        if not out.table(COLUMNS, (_row(out, one) for one in items(pages, RunView))):
+        failed: list[RunView] = []
+        runs = items(pages, RunView)
+        if not out.table(COLUMNS, (_row(out, one) for one in _noting(failed, runs))):
             narrowed = any(wanted.values())
             out.hint("no such runs" if narrowed else "no runs yet")
             out.next("tinyforge run list" if narrowed else "tinyforge trigger list")
+    _say_failed(out, failed)
     return 0
+
+
+def _noting(failed: list[RunView], runs: Iterator[RunView]) -> Iterator[RunView]:
+    """Pass *runs* on, and keep the newest that failed."""
+    for run in runs:
+        if run.state == "failed" and not failed:
+            failed.append(run)
+        yield run
+
+
+def _say_failed(out: Screen, failed: list[RunView]) -> None:
+    for run in failed:
+        out.hint(f"the newest that failed: {run.id}: {run.error or 'no reason was given'}")
+        out.next(f"tinyforge run logs {run.id}")
 
 
 def _row(out: Screen, run: RunView) -> Row:

@@ -1,0 +1,161 @@
+"""Environment and flags become settings, or mistakes that name the variable and the fix."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from tinyforge.cli.serve import ServeFlags
+from tinyforge.clock import DAY, HOUR, MINUTE, SECOND
+from tinyforge.errors import InvalidSettings
+from tinyforge.settings import (
+    SETTINGS,
+    Listen,
+    LogFormat,
+    LogLevel,
+    Outbound,
+    Settings,
+    data_folder,
+    deploys_at_once,
+    read_settings,
+)
+
+
+def test_nothing_given_is_the_defaults() -> None:
+    settings = read_settings({})
+    assert settings == Settings()
+    assert settings.data == Path("tinyforge-data")
+    assert settings.tick_interval == 30 * SECOND
+    assert settings.concurrency == deploys_at_once() >= 8
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("data", "/var/lib/tinyforge", Path("/var/lib/tinyforge")),
+        ("config", "tinyforge.yaml", Path("tinyforge.yaml")),
+        ("listen", "0.0.0.0:80", Listen("0.0.0.0", 80)),  # noqa: S104 - a value, nothing binds
+        ("listen", "[::1]:0", Listen("::1", 0)),
+        ("strict", "1", True),
+        ("strict", "no", False),
+        ("tick_interval", "5m", 5 * MINUTE),
+        ("tick_interval", "0", 0),
+        ("tick_interval", "-3", -3 * SECOND),
+        ("tick_interval", "1h", HOUR),
+        ("concurrency", "256", 256),
+        ("catch_up_rate", "0.5", 0.5),
+        ("grace", "0", 0),
+        ("log_format", "JSON", LogFormat.JSON),
+        ("log_level", "debug", LogLevel.DEBUG),
+        ("heartbeat_url", "https://hc.example.org/ping/1", "https://hc.example.org/ping/1"),
+        ("keep_history", "7d", 7 * DAY),
+        ("keep_decisions", "10", 10),
+        ("keep_logs", "1d", DAY),
+        ("keep_log_bytes", "500MiB", 500 << 20),
+        ("keep_log_bytes", "123", 123),
+        ("metrics_names", "yes", True),
+        ("outbound", "public", Outbound.PUBLIC),
+        ("crash_at", "EventsFannedOut", "EventsFannedOut"),
+    ],
+)
+def test_a_setting_is_read_from_environment_and_flag_alike(
+    name: str, text: str, value: object
+) -> None:
+    from_variable = read_settings({f"TINYFORGE_{name.upper()}": text})
+    from_flag = read_settings({}, {name: text})
+    assert getattr(from_variable, name) == value
+    assert from_variable == from_flag
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fix"),
+    [
+        ("data", "a\0b", "/var/lib/tinyforge"),
+        ("listen", "8270", "127.0.0.1:8270"),
+        ("listen", "::1:80", "127.0.0.1:8270"),
+        ("listen", "host:65536", "127.0.0.1:8270"),
+        ("listen", ":80", "127.0.0.1:8270"),
+        ("strict", "perhaps", "write 1 or 0"),
+        ("tick_interval", "soon", "write it like 90s"),
+        ("concurrency", "0", "1 to 10000"),
+        ("concurrency", "many", "1 to 10000"),
+        ("concurrency", "9" * 5000, "1 to 10000"),
+        ("catch_up_rate", "0", "above 0"),
+        ("catch_up_rate", "nan", "above 0"),
+        ("catch_up_rate", "inf", "above 0"),
+        ("grace", "2h", "3600s"),
+        ("grace", "-1s", "30s"),
+        ("log_format", "consol", "write for example console"),
+        ("log_level", "trace", "debug, info, warning, error"),
+        ("heartbeat_url", "ftp://example.org", "https://"),
+        ("heartbeat_url", "https://exa mple.org/", "https://"),
+        ("heartbeat_url", "https://[", "https://"),
+        ("keep_history", "1h", "90d"),
+        ("keep_history", "1 month", "write it like 90s"),
+        ("keep_decisions", "0", "1 to"),
+        ("keep_log_bytes", "1GB", "1GiB"),
+        ("keep_log_bytes", "-1", "1GiB"),
+        ("metrics_names", "names", "write 1 or 0"),
+        ("outbound", "none", "all, public"),
+    ],
+)
+def test_a_mistake_names_the_variable_and_the_fix(name: str, text: str, fix: str) -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        read_settings({f"TINYFORGE_{name.upper()}": text})
+    (mistake,) = refused.value.mistakes
+    assert mistake.startswith(f"TINYFORGE_{name.upper()}: ")
+    assert fix in mistake
+
+
+def test_all_mistakes_are_said_at_once_each_by_where_it_was_given() -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        read_settings(
+            {"TINYFORGE_GRACE": "x", "TINYFORGE_CONCURRENCY": "9"}, {"concurrency": "none"}
+        )
+    assert [mistake.split(":")[0] for mistake in refused.value.mistakes] == [
+        "--concurrency",
+        "TINYFORGE_GRACE",
+    ]
+
+
+def test_a_flag_wins_over_its_variable() -> None:
+    settings = read_settings({"TINYFORGE_GRACE": "5s"}, {"grace": "7s", "data": None})
+    assert settings.grace == 7 * SECOND
+
+
+def test_an_empty_variable_counts_as_not_set_and_an_empty_flag_is_a_mistake() -> None:
+    assert read_settings({"TINYFORGE_DATA": ""}) == Settings()
+    with pytest.raises(InvalidSettings, match="--data: '' is no path"):
+        read_settings({}, {"data": ""})
+
+
+def test_a_misspelt_variable_is_a_mistake_with_the_right_one() -> None:
+    with pytest.raises(InvalidSettings, match="did you mean TINYFORGE_CONCURRENCY"):
+        read_settings({"TINYFORGE_CONCURENCY": "4"})
+
+
+def test_variables_of_a_manifest_and_of_a_run_are_left_alone() -> None:
+    environment = {
+        "TINYFORGE_RUN_ID": "run_1",
+        "TINYFORGE_EVENT_ID": "evt_1",
+        "TINYFORGE_SECRET": "${env:…} may name this",
+    }
+    assert read_settings(environment) == Settings()
+
+
+def test_commands_look_for_the_data_where_the_server_keeps_it() -> None:
+    assert data_folder({}, None) == Settings().data
+    assert data_folder({"TINYFORGE_DATA": "/a"}, None) == Path("/a")
+    assert data_folder({"TINYFORGE_DATA": "/a"}, "/b") == Path("/b")
+    with pytest.raises(InvalidSettings, match="--data"):
+        data_folder({}, "")
+
+
+def test_every_setting_has_its_field_its_meaning_and_its_flag() -> None:
+    names = [setting.name for setting in SETTINGS]
+    assert sorted(names) == sorted(Settings.__struct_fields__)
+    assert all(setting.meaning.endswith(".") and setting.default for setting in SETTINGS)
+    # crash points belong to tests alone and have no flag
+    assert {one.name for one in fields(ServeFlags)} == {*names} - {"crash_at"}
