@@ -14,7 +14,7 @@ from tests.schedule.timetables import at
 from tinyforge.clock import DAY, HOUR, MINUTE, SECOND
 from tinyforge.schedule import crontab, words
 from tinyforge.schedule.spec import At, CatchUp, Cron, First, Interval, dump_spec, load_spec
-from tinyforge.schedule.words import Words, moment_by_hand
+from tinyforge.schedule.words import Words
 from tinyforge.triggers.schedule import Schedule
 
 HOSTILE = [
@@ -270,29 +270,6 @@ def test_any_cron_text_is_read_or_refused_quickly(text: str) -> None:
     with suppress(ValueError):
         assert isinstance(words.cron(text), Cron)
     assert time.process_time() - begun < 1
-
-
-@pytest.mark.parametrize(
-    ("value", "moment"),
-    [
-        (at(2026, 1, 5), at(2026, 1, 5)),
-        ("2026-01-05T00:00:00Z", at(2026, 1, 5)),
-        ("2026-01-05 00:00:00", at(2026, 1, 5)),
-        (None, None),
-        ("", None),
-        ("soon", None),
-        (b"2026", None),
-        (-1, None),
-        (2**63 - 1, None),
-        (1e308, None),
-        (True, None),
-        ("9" * 5_000, None),
-        ("\ud800", None),
-        ("x" * 2**20, None),
-    ],
-)
-def test_a_moment_put_in_by_hand_is_read_or_counts_as_none(value: object, moment: object) -> None:
-    assert moment_by_hand(value) == moment
 
 
 def test_the_kind_reads_its_config_from_json() -> None:

@@ -24,8 +24,6 @@ from tinyforge.schedule.spec import (
 from tinyforge.schedule.windows import COUNTED, Windows
 
 MOST_FAULTS = 100
-
-
 EDITS = (EpochReason.EDITED, EpochReason.CLOSED, EpochReason.REPAIRED)
 
 
