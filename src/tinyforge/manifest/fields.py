@@ -112,11 +112,9 @@ def named(node: Node) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    return (
-        "nothing"
-        if value is None
-        else quoted(str(value).lower() if isinstance(value, bool) else value)
-    )
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "nothing" if value is None else quoted(value)
 
 
 def line_of(node: Node, field: str) -> int:
