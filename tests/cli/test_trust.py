@@ -24,14 +24,14 @@ def test_a_window_is_explained_with_its_event_and_results(desk: Desk, call: Call
         trigger="nightly",
         asked="2026-01-05T02:00:00Z",
         verdict="fired",
-        words="It fired 4 ms late.",
+        words="The window of 2026-01-05T02:00:00Z fired 4 ms late.",
         event=views.event_detail(views.result()),
         next_command=f"tinyforge run show {views.RUN}",
     )
     desk.say("GET /triggers/nightly/explain", view)
     said = call("explain", "nightly", "2026-01-05 03:00")
     assert desk.asked[0].query == "at=2026-01-05T02%3A00%3A00Z"
-    assert said.lines[0] == "It fired 4 ms late."
+    assert said.lines[0] == "The window of 2026-01-05 03:00:00 CET fired 4 ms late."
     assert views.RUN in said.out
     assert said.last.startswith(f"next: tinyforge run show {views.RUN}")
 

@@ -50,7 +50,7 @@ def preview(
     if not out.table(COLUMNS, (_window(out, window) for window in view.windows)):
         out.hint("no windows ahead")
     for note in view.notes:
-        out.hint(note)
+        out.hint(out.words(note))
     out.next(view.next_command)
     return 0
 
@@ -95,7 +95,7 @@ def _simulated(out: Screen, view: SimulateView) -> None:
         out.line(f"busiest minute: {out.when(view.busiest.minute)}, {view.busiest.fires:,} {fires}")
         _chart(out, view, until)
     for note in view.notes:
-        out.hint(note)
+        out.hint(out.words(note))
     out.next(view.next_command)
 
 

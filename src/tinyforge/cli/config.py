@@ -142,11 +142,11 @@ def _planned(out: Screen, view: PlanView) -> None:
     out.line(_summary(view))
     for one in view.would_fire:
         fired = "fires at once" if view.applied else "would fire at once"
-        out.line(f"{one.trigger} {fired}: {one.why}")
+        out.line(f"{one.trigger} {fired}: {out.words(one.why)}")
     for fire in view.fired:
         out.line(f"{fire.trigger} fired: {fire.event}")
     for warning in view.warnings:
-        out.hint(f"warning: {warning}")
+        out.hint(f"warning: {out.words(warning)}")
     out.next(view.next_command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -18,6 +19,7 @@ from tinyforge.cli.text import safe, safe_line
 
 T = TypeVar("T")
 PROGRAM = "tinyforge"
+MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\b")
 NARROWEST = 40
 
 
@@ -74,6 +76,10 @@ class Screen(Struct, frozen=True, kw_only=True):
         if self.shared.data is None or not text.startswith(f"{PROGRAM} "):
             return text
         return f"{text} --data {shlex.quote(self.shared.data)}"
+
+    def words(self, text: str) -> str:
+        """Return the server's sentence with its moments as this person reads them."""
+        return MOMENT.sub(lambda found: self.when(found[0]), text)
 
     def when(self, moment: str | None) -> str:
         return show_moment(moment, in_utc=self.shared.utc)

@@ -40,7 +40,7 @@ def explain(
 
 
 def _explained(out: Screen, view: ExplainView) -> None:
-    out.line(view.words)
+    out.line(out.words(view.words))
     if view.nearest_before or view.nearest_after:
         out.facts(
             {
@@ -58,7 +58,8 @@ def _explained(out: Screen, view: ExplainView) -> None:
         Column("WHY"),
     )
     out.table(
-        columns, ((out.when(d.at), d.verdict, d.event or "-", d.words) for d in view.decisions)
+        columns,
+        ((out.when(d.at), d.verdict, d.event or "-", out.words(d.words)) for d in view.decisions),
     )
     if view.due_at:
         out.line(f"next window {out.when(view.due_at)}")
@@ -89,12 +90,14 @@ def _verified(out: Screen, view: VerifyView) -> None:
         Column("WINDOW", whole=True),
         Column("WHAT"),
     )
-    out.table(columns, ((f.trigger, f.fault, out.when(f.window), f.words) for f in view.faults))
+    out.table(
+        columns, ((f.trigger, f.fault, out.when(f.window), out.words(f.words)) for f in view.faults)
+    )
     for one in view.open:
         overdue = show_length(one.overdue_us)
         out.line(f"{one.trigger}: not decided since {out.when(one.oldest)}, overdue by {overdue}")
     for note in view.notes:
-        out.hint(note)
+        out.hint(out.words(note))
     if view.ok:
         out.line("every window has exactly one decision, and every event its results")
     else:
@@ -112,7 +115,7 @@ def doctor(*, shared: Shared = DEFAULT) -> int:
         return 1 if view.worst == "fail" else 0
     for check in view.checks:
         out.out.write(f"{out.state(check.verdict)}{' ' * (6 - len(check.verdict))}")
-        out.line(f"{check.name}: {check.what}")
+        out.line(f"{check.name}: {out.words(check.what)}")
         if check.fix:
             out.line(f"      fix: {out.command(check.fix)}")
     return 1 if view.worst == "fail" else 0
