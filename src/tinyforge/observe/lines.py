@@ -64,6 +64,7 @@ SINGLE: Mapping[type[Happening], tuple[Level, str]] = {
     events.ManifestApplied: (Level.INFO, "manifest applied"),
     events.ManifestRefused: (Level.ERROR, "manifest refused; the state applied last goes on"),
     events.HistorySwept: (Level.INFO, "history that is kept no longer was deleted"),
+    events.FileDamaged: (Level.ERROR, "the database file is damaged: restore a copy"),
     events.BlockedLoop: (Level.ERROR, "the process ends: something did not give the loop back"),
     events.Committed: (Level.DEBUG, "commit"),
     events.RequestFailed: (Level.ERROR, "a request met a bug"),

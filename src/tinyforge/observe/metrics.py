@@ -31,6 +31,7 @@ HAPPENED: Mapping[type[Happening], tuple[str, str]] = {
     events.ClockSetBack: ("clock_set_back", "Times that the clock was set back"),
     events.EventQuarantined: ("events_quarantined", "Events given up after three deaths"),
     events.HopLimitReached: ("hop_limit_reached", "Ends of runs that were not followed further"),
+    events.FileDamaged: ("file_damaged", "Faults that the daily check found in the file"),
     events.HeartbeatFailed: ("heartbeat_failures", "Calls of the heartbeat URL that failed"),
     events.ManifestRefused: ("manifests_refused", "Manifests refused for their mistakes"),
 }
