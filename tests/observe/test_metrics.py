@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.observe.happenings import CATCH_UP, NOON, ended, ends, fired, fires, refusals
@@ -164,6 +165,15 @@ def test_what_the_store_counted_is_shown_once_it_was_counted() -> None:
     assert page.value("open_events") == 4
     assert page.value("unplanned_rows") == 6
     assert page.value("oldest_undecided_window_seconds") == 60
+
+
+def test_kinds_that_somebody_invents_by_hand_share_one_series() -> None:
+    tally = Tally()
+    kinds = {f"nonsense {number}": 1 for number in range(500)}
+    tally.set_counts(replace(STANDING, triggers=kinds | {"schedule": 5}), NOON)
+    page = Page(tally)
+    assert page.value("triggers", kind="schedule") == 5
+    assert page.value("triggers", kind="other") == 401
 
 
 def test_the_server_shows_its_build_readiness_and_lost_log_lines() -> None:

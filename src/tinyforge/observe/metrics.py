@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
@@ -20,9 +21,11 @@ from prometheus_client.registry import Collector
 from tinyforge.clock import SECOND
 from tinyforge.observe import events
 from tinyforge.observe.events import Happening
-from tinyforge.observe.tally import Spread, Tally
+from tinyforge.observe.tally import OTHER, Spread, Tally
 
 Labelled: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
+
+MOST_KINDS = 100
 
 HAPPENED: Mapping[type[Happening], tuple[str, str]] = {
     events.TickBegan: ("scheduler_ticks", "Sweeps begun, those whose listing failed included"),
@@ -120,13 +123,21 @@ def _database(tally: Tally) -> Iterator[Metric]:
     counts = tally.counts
     if counts is None:
         return
-    yield _gauge("triggers", "Triggers", _one_label(counts.triggers), ("kind",))
+    kinds = _one_label(_largest(counts.triggers))
+    yield _gauge("triggers", "Triggers", kinds, ("kind",))
     yield _gauge("triggers_paused", "Triggers paused by a person", _one(counts.paused))
     yield _gauge("broken_rows", "Rows not served", _one_label(counts.broken), ("what",))
     yield _gauge("unplanned_rows", "Rows changed by hand, not read yet", _one(counts.unplanned))
     yield _gauge("open_events", "Events accepted, not fanned out", _one(counts.open_events))
     yield _gauge("queue_length", "Runs that wait", _one(counts.runs.get("queued", 0)))
     yield _gauge("runs_running", "Runs at work", _one(counts.runs.get("running", 0)))
+
+
+def _largest(counts: Mapping[str, int]) -> Mapping[str, int]:
+    """Return few enough; a row put in by hand may hold any text."""
+    largest = dict(Counter(counts).most_common(MOST_KINDS))
+    others = sum(counts.values()) - sum(largest.values())
+    return largest | {OTHER: others} if others else largest
 
 
 def _one(value: float) -> Labelled:

@@ -1,0 +1,75 @@
+"""The numbers on the page about limits are those of the code."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.docs.tables import CELLS, page
+from tinyforge import model, references
+from tinyforge.clock import DAY, MINUTE, SECOND
+from tinyforge.engine import runlog, ticker, watch
+from tinyforge.manifest import entries, mistakes, syntax, text
+from tinyforge.observe import lines, pipe, tally
+from tinyforge.operations import fires, forecasts
+from tinyforge.plugins import config
+from tinyforge.schedule import crontab, spec, windows
+from tinyforge.web import bodies, connection, gate
+from tinyforge.workloads import facts
+
+KIB, MIB = 1 << 10, 1 << 20
+VALUES = {
+    cells[1].strip(): cells[2].strip()
+    for line in page("limits.md").splitlines()
+    if len(cells := CELLS.split(line)) > 3
+}
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [
+        ("shortest interval", f"{spec.SHORTEST // SECOND} s"),
+        ("longest interval", f"{spec.LONGEST // DAY:,} d"),
+        ("spread", f"with cron {spec.LONGEST_CRON_SPREAD // DAY} d"),
+        ("cron", f"{crontab.LONGEST_TEXT} characters"),
+        ("windows counted one by one", f"{windows.COUNTED}"),
+        ("tick interval", f"{ticker.SHORTEST_TICK // SECOND} s"),
+        ("tick interval", f"{ticker.LONGEST_TICK // MINUTE} min"),
+        ("tolerated step back of the clock", f"{ticker.TOLERATED_STEP_BACK // SECOND} s"),
+        ("one simulation", f"{forecasts.LONGEST // DAY} d"),
+        ("one simulation", f"{forecasts.MOST_FIRES:,} fires"),
+        ("a name", f"{entries.LONGEST_NAME} characters"),
+        ("a manifest", f"{text.LARGEST // MIB} MiB"),
+        ("a manifest", f"{syntax.MOST_NODES:,} values"),
+        ("a manifest", f"{syntax.DEEPEST} deep"),
+        ("a manifest", f"{syntax.MOST_REPEATED:,} values through aliases"),
+        ("mistakes shown", f"{mistakes.MOST_SHOWN:,} of a manifest"),
+        ("mistakes shown", f"{config.TOO_MANY} of a row"),
+        ("what `${file:…}` reads", f"{references.LARGEST_FILE // KIB} KiB"),
+        ("timeout of a run", f"{entries.TIMEOUTS[1] // DAY} d"),
+        ("attempts of a run", f"{entries.MOST_ATTEMPTS}"),
+        ("facts of one event", f"{fires.MOST_FACTS // KIB} KiB"),
+        ("runs that follow one another (`kind: run`)", f"{model.MOST_HOPS}"),
+        ("queued runs of one workload with `queue: every`", f"{model.MOST_QUEUED:,}"),
+        ("deaths in the fan-out of one event", f"{model.MOST_TRIES}"),
+        ("deaths of workers in one run", f"{model.MOST_TRIES}"),
+        ("a fact in an environment variable or header", f"{facts.LARGEST_TEXT // KIB} KiB"),
+        ("what keeps the server from everything else", f"{watch.PATIENCE // SECOND} s"),
+        ("a line of a run's log", f"{runlog.LONGEST_LINE // KIB} KiB"),
+        ("the log of one run", f"{runlog.HEAD // KIB} KiB"),
+        ("the log of one run", f"{runlog.TAIL // MIB} MiB"),
+        ("lines of a run that are not stored yet", f"{runlog.MOST_PENDING // MIB} MiB"),
+        ("a text in the server's log", f"{lines.LONGEST_TEXT:,} characters"),
+        ("a list in the server's log", f"{lines.MOST_IDS} entries"),
+        ("lines of the server's log that nobody takes", f"{pipe.MOST_WAITING // MIB} MiB"),
+        ("triggers named in metrics", f"{tally.MOST_NAMES:,}"),
+        ("a body", f"{gate.OTHER_BODY // MIB} MiB"),
+        ("a body", f"a manifest {gate.MANIFEST_BODY // MIB} MiB"),
+        ("time for the headers", f"{connection.HEADER_DEADLINE} s"),
+        ("time for the body", f"{gate.BODY_DEADLINE} s"),
+        ("a body's nesting", f"{bodies.DEEPEST}"),
+        ("a body's nesting", f"{bodies.MOST_BRACKETS:,}"),
+        ("connections on `--listen`", f"{connection.MOST_STRANGERS}"),
+    ],
+)
+def test_a_limit_is_what_the_page_says(limit: str, value: str) -> None:
+    assert value in VALUES[limit]
