@@ -29,8 +29,8 @@ def test_two_ticks_without_a_record_are_one_too_many() -> None:
     stopwatch.reading += 2 * TICK
     readiness(ListingFailed(problem="disk"))
     assert readiness.problem() is None
-    stopwatch.reading += 1
-    assert "no sweep was recorded for 60 s" in str(readiness.problem())
+    stopwatch.reading += SECOND + 1
+    assert "no sweep was recorded for 61 s" in str(readiness.problem())
 
 
 def test_a_failure_to_record_says_why_until_the_next_record() -> None:

@@ -8,6 +8,7 @@ from tinyforge.clock import SECOND, Micros
 from tinyforge.observe.events import Happening, Recorded, RecordingFailed
 
 MOST_TICKS = 2
+SLACK = SECOND  # a record may come just under two ticks after the one before
 
 
 class Readiness:
@@ -15,7 +16,7 @@ class Readiness:
 
     def __init__(self, monotonic: Callable[[], Micros], tick_interval: Micros) -> None:
         self._monotonic = monotonic
-        self._patience = MOST_TICKS * tick_interval
+        self._patience = MOST_TICKS * tick_interval + SLACK
         self._recorded_at: Micros | None = None
         self._failure: str | None = None
 
