@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -60,8 +60,9 @@ def handler(desk: Desk) -> type[BaseHTTPRequestHandler]:
             status, said = desk.answer(Asked(self.command, path, query, body))
             self.send_response(status)
             self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
+            with suppress(BrokenPipeError):  # who asked may be gone
+                self.end_headers()
+                self.wfile.write(said)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
             pass

@@ -5,13 +5,15 @@ The code is named and not imported, so that a command pays only for what it uses
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cyclopts import App, Parameter
-from msgspec import Struct
 
 from tinyforge import __version__
 
 
-class Command(Struct, frozen=True):
+@dataclass(frozen=True)
+class Command:
     words: str
     target: str  # module of this room and function
     what: str

@@ -15,7 +15,7 @@ After=network-online.target
 Wants=network-online.target
 
 [Service]
-Type=exec
+Type=notify
 User=tinyforge
 Group=tinyforge
 StateDirectory=tinyforge
@@ -28,6 +28,8 @@ ExecStart={program} serve
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=1
+# 2: called wrongly, or a manifest with mistakes; starting again would not help.
+RestartPreventExitStatus=2
 # The server ends its runs itself and gives them its grace of 30 s; only what is left is killed.
 KillMode=mixed
 TimeoutStopSec=45
