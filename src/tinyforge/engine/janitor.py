@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tinyforge.clock import DAY, HOUR, MINUTE, SECOND, Clock, Micros
-from tinyforge.engine.watch import Watch
 from tinyforge.errors import StoreUnavailable
 from tinyforge.observe.events import FileDamaged, HistorySwept, Observe
 from tinyforge.store.port import Counts, Limits, Upkeep
@@ -24,7 +23,6 @@ class Janitor:
     store: Upkeep
     clock: Clock
     observe: Observe
-    watch: Watch
     limits: Limits
     counted: Callable[[Counts], None]
     _never: asyncio.Event = field(default_factory=asyncio.Event)
@@ -38,7 +36,6 @@ class Janitor:
 
     async def step(self) -> None:
         """Do the chores whose turn it is."""
-        self.watch.beat()
         try:
             await self.store.checkpoint()
             if self._is_turn_of("count", COUNT_EVERY):

@@ -18,7 +18,7 @@ from tinyforge.observe.events import EventQuarantined, Observe, RunsRecovered
 from tinyforge.plugins import Plugins
 from tinyforge.store.port import Dead, Events, Lives, Runs
 
-OPEN_AT_ONCE = 1_000
+LEFT_AT_ONCE = 1_000
 
 
 class LeftStore(Lives, Events, Runs, Protocol):
@@ -55,7 +55,7 @@ class Recovery:
 
     async def deliver_alone(self) -> None:
         """Fan out what was accepted before the death, one by one, each try stored before it."""
-        while events := await self.store.open_events(OPEN_AT_ONCE):
+        while events := await self.store.left_events(LEFT_AT_ONCE):
             for event in events:
                 await self._deliver_one(event)
 

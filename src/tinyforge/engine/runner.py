@@ -55,10 +55,11 @@ class Runner:
     _workers: list[Worker] = field(default_factory=list)
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
     _bench: Bench | None = None
+    _closing: bool = False
 
     async def run(self) -> None:
-        """Work until cancelled; whoever cancels has called `drain` before."""
-        while True:
+        """Work until `close`; `drain` then ends what is under way."""
+        while not self._closing:
             pause = LOOK_EVERY
             try:
                 await self.turn()
@@ -91,6 +92,12 @@ class Runner:
     def wake(self) -> None:
         self.floor.wake()
 
+    def close(self) -> None:
+        """Take nothing more; the turn in flight ends, and `run` with it."""
+        self.floor.closed = True
+        self._closing = True
+        self.wake()
+
     async def cancel(self, run_id: RunId, actor: str) -> None:
         """End a run that is queued or running. NotFound, or Conflict where it is over."""
         now = self.clock.now()
@@ -122,10 +129,10 @@ class Runner:
         while self._busy() and self.clock.monotonic() < patience:
             await self._settle(LOOK_EVERY // 5)
         await self._settle(0)
-        self.close()
+        self._dismiss()
         return count + len(busy)
 
-    def close(self) -> None:
+    def _dismiss(self) -> None:
         for worker in self._workers:
             if worker.task is not None:
                 worker.task.cancel()

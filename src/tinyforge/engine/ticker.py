@@ -60,16 +60,22 @@ class Ticker:
     tick_interval: Micros
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _marked: Micros | None = None
+    _closing: bool = False
 
     async def run(self) -> None:
         """Sweep at once, then whenever something is due, at least every `tick_interval`."""
-        while True:
+        while not self._closing:
             recorded = await self.tick() and await self.prove_recording()
             await self._wait(at_least=BREATH if recorded else AFTER_FAILURE)
 
     def wake(self) -> None:
         """Look again soon: what is due may have changed."""
         self._woken.set()
+
+    def close(self) -> None:
+        """Claim nothing more; the sweep in flight ends, and `run` with it."""
+        self._closing = True
+        self.wake()
 
     async def tick(self) -> bool:
         """Do one sweep; the store's troubles are said, and end this sweep only: False."""
@@ -128,7 +134,11 @@ class Ticker:
         after, size, moved = FAR_PAST, SMALLEST_BATCH, False
         in_flight: deque[asyncio.Task[bool]] = deque()
         try:
-            while rows := self.store.due(after, now := self.clock.now(), size):
+            while not self._closing:
+                now = self.clock.now()
+                rows = self.store.due(after, now, size)
+                if not rows:
+                    break
                 after = (rows[-1].due_at, rows[-1].trigger_id)
                 size = min(2 * size, LARGEST_BATCH) if len(rows) == size else size
                 batch = await self.decider.decide(rows, now)

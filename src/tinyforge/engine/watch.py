@@ -5,6 +5,7 @@ Its supervisor starts it again, and everything else is served at once.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
@@ -17,6 +18,7 @@ from tinyforge.clock import SECOND, Clock, Micros
 from tinyforge.observe.events import BlockedLoop, Observe
 
 PATIENCE: Micros = 10 * SECOND
+BEAT = 0.5  # seconds of real time, whatever clock a test brings
 EXIT_CODE = 70  # EX_SOFTWARE
 
 
@@ -30,6 +32,12 @@ class Watch:
     doing: str = "our own code"
     _beat: Micros = 0
     _done: threading.Event = field(default_factory=threading.Event)
+
+    async def run(self) -> None:
+        """Show that the loop turns, until cancelled."""
+        while True:
+            self.beat()
+            await asyncio.sleep(BEAT)
 
     def beat(self) -> None:
         self._beat = self.clock.monotonic()

@@ -22,7 +22,7 @@ RunWord: TypeAlias = Literal[
 
 
 class Queue(Reads, Protocol):
-    async def requeue(self, run_id: RunId, queue: str, now: Moment) -> Run: ...
+    async def requeue(self, run_id: RunId, now: Moment) -> Run: ...
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,10 @@ class Runs:
     async def retry(self, run_id: str) -> RunDetail:
         """Queue a run that ended without success once more, under the same id."""
         run = await self.store.run(_run_id(run_id))
-        name = (await self.views([run]))[0].workload
         if not _may_run_again(run.state):
+            name = (await self.views([run]))[0].workload
             raise Refused(f"{run_id} {_ended(run.state)}", _instead_of_retry(run, name))
-        workload = await self.store.workload_named(name)
-        await self.store.requeue(run.id, workload.queue.value, self.clock.now())
+        await self.store.requeue(run.id, self.clock.now())
         self.works.wake()
         return await self.show(run_id)
 

@@ -28,7 +28,7 @@ TICKS = 2  # after which a window that is open is a fault
 
 
 class Ledger(Reads, Protocol):
-    async def open_events(self, limit: int, before: Moment | None = None) -> list[Event]: ...
+    async def open_events(self, limit: int, before: Moment) -> list[Event]: ...
 
 
 class Finding(Struct, frozen=True, kw_only=True):

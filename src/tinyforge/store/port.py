@@ -463,8 +463,12 @@ class Events(Protocol):
         """Store all results and queue a run for each match; events done before are left alone."""
         ...
 
-    async def open_events(self, limit: int, before: Moment | None = None) -> list[Event]:
-        """Return events without results, oldest first, accepted before *before*."""
+    async def left_events(self, limit: int) -> list[Event]:
+        """Return events without results that an earlier server accepted, oldest first."""
+        ...
+
+    async def open_events(self, limit: int, before: Moment) -> list[Event]:
+        """Return events without results that this server accepted before *before*."""
         ...
 
     async def note_try(self, event_id: EventId) -> int:

@@ -213,6 +213,6 @@ def _event(facts: Json) -> Event:
         id=EventId(1),
         trigger_id=TriggerId(1),
         accepted_at=NEW_YEAR_2026 + DAY,
-        facts=facts,
+        facts=dict(facts),
         actor="local:root",
     )

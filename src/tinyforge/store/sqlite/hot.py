@@ -46,15 +46,17 @@ EVENT_COLUMNS = (
     "id, trigger_id, accepted_at, epoch, window_at, key, folded, folded_from, last_at, facts,"
     " actor, ruleless, revision_id, fanned_at, tries"
 )
+LEFT = f"""
+SELECT {EVENT_COLUMNS} FROM events
+WHERE fanned_at IS NULL AND id < ?1 ORDER BY id LIMIT ?2"""  # noqa: S608 - our own columns
 OPEN = f"""
 SELECT {EVENT_COLUMNS} FROM events
-WHERE fanned_at IS NULL AND accepted_at < ?1 ORDER BY id LIMIT ?2"""  # noqa: S608 - our own columns
+WHERE fanned_at IS NULL AND id > ?1 AND accepted_at < ?2 ORDER BY id LIMIT ?3"""  # noqa: S608 - our own columns
 STORED = "SELECT id FROM events WHERE id IN (SELECT value FROM json_each(?))"
 STILL_OPEN = """
 SELECT id FROM events WHERE id IN (SELECT value FROM json_each(?)) AND fanned_at IS NULL"""
 NOTE_TRY = "UPDATE events SET tries = tries + 1 WHERE id = ?"
 TRIES = "SELECT tries FROM events WHERE id = ?"
-FAR_FUTURE = 2**62
 
 
 class AlreadyFanned(Conflict):
@@ -155,11 +157,15 @@ class HotPath:
                 if not batch.events:
                     return FanOutDone(runs=0, refused=(), results=(), taken=())
 
-    async def open_events(self, limit: int, before: Moment | None = None) -> list[Event]:
-        bound = FAR_FUTURE if before is None else before
+    async def left_events(self, limit: int) -> list[Event]:
+        return self._open_events(LEFT, (self._parts.instance, limit))
+
+    async def open_events(self, limit: int, before: Moment) -> list[Event]:
+        return self._open_events(OPEN, (self._parts.instance, before, limit))
+
+    def _open_events(self, query: str, values: tuple[int, ...]) -> list[Event]:
         with snapshot(self._parts.near) as near:
-            rows = ask(near, OPEN, (bound, limit))
-        return [event_of(row) for row in rows]
+            return [event_of(row) for row in ask(near, query, values)]
 
     async def note_try(self, event_id: EventId) -> int:
         def work(db: apsw.Connection) -> int:

@@ -1,0 +1,95 @@
+"""The engine, put together from its parts over one store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tinyforge.clock import Clock, Micros
+from tinyforge.engine.byhand import HandChanges
+from tinyforge.engine.deciding import Decider
+from tinyforge.engine.fanout import FanOut
+from tinyforge.engine.floor import Floor
+from tinyforge.engine.followers import Followers
+from tinyforge.engine.intake import Intake
+from tinyforge.engine.janitor import Janitor
+from tinyforge.engine.orders import Orders
+from tinyforge.engine.pacer import Pacer
+from tinyforge.engine.planning import Planner
+from tinyforge.engine.recovery import Recovery
+from tinyforge.engine.runlog import LogKeeper
+from tinyforge.engine.runner import Runner
+from tinyforge.engine.ticker import Ticker, clamp
+from tinyforge.engine.watch import Watch
+from tinyforge.observe.events import Observe
+from tinyforge.plugins import Plugins
+from tinyforge.settings import Settings
+from tinyforge.store.port import Counts, Limits, Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """What works while a server runs."""
+
+    store: Store
+    plugins: Plugins
+    clock: Clock
+    observe: Observe
+    watch: Watch
+    tick_interval: Micros
+    planner: Planner
+    intake: Intake
+    ticker: Ticker
+    runner: Runner
+    recovery: Recovery
+    logs: LogKeeper
+    janitor: Janitor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What an engine is put into."""
+
+    store: Store
+    plugins: Plugins
+    clock: Clock
+    observe: Observe
+    counted: Callable[[Counts], None] = lambda _counts: None
+
+
+def assemble(around: Surroundings, settings: Settings) -> Engine:
+    store, plugins, clock, observe = around.store, around.plugins, around.clock, around.observe
+    tick_interval = clamp(settings.tick_interval, observe)
+    watch = Watch(clock, observe)
+    floor = Floor(settings.concurrency)
+    fanout = FanOut(store, plugins, clock, observe, floor, watch)
+    planner = Planner(plugins, tick_interval)
+    orders = Orders(store, plugins)
+    followers = Followers(store, plugins, observe)
+    logs = LogKeeper(store, clock)
+    decider = Decider(store, fanout, Pacer(settings.catch_up_rate or 0), tick_interval)
+    by_hand = HandChanges(store, planner, observe)
+    return Engine(
+        store=store,
+        plugins=plugins,
+        clock=clock,
+        observe=observe,
+        watch=watch,
+        tick_interval=tick_interval,
+        planner=planner,
+        intake=Intake(fanout, clock),
+        ticker=Ticker(store, fanout, decider, by_hand, floor, clock, observe, tick_interval),
+        runner=Runner(store, floor, fanout, orders, followers, logs, clock, observe, watch),
+        recovery=Recovery(store, fanout, orders, followers, plugins, clock, observe),
+        logs=logs,
+        janitor=Janitor(store, clock, observe, _limits(settings), around.counted),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        history=settings.keep_history,
+        decisions=settings.keep_decisions,
+        logs=settings.keep_logs,
+        log_bytes=settings.keep_log_bytes,
+    )

@@ -1,0 +1,111 @@
+"""One process that serves: its loop, its log, its signals, its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+import uvloop
+
+from tinyforge.clock import SystemClock
+from tinyforge.errors import InvalidManifest, TinyforgeError
+from tinyforge.observe.events import Observe
+from tinyforge.observe.lines import Level
+from tinyforge.observe.log import Log, rendering
+from tinyforge.observe.pipe import Pipe, open_pipe
+from tinyforge.server.running import Server
+from tinyforge.settings import Outbound, Settings
+
+SWITCH_INTERVAL = 1e-4  # seconds: the writer's thread must not wait 5 ms for its turn
+FAILED, WRONG = 1, 2
+FORCED = 130
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal ends it; return the exit code, its reason already on stderr."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    if settings.outbound is Outbound.PUBLIC:
+        os.environ["TINYFORGE_OUTBOUND"] = "public"
+    with open_pipe(sys.stderr.fileno()) as pipe:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_serve(settings, _log(settings, pipe), pipe))
+        except InvalidManifest as mistakes:
+            return _refused(pipe, mistakes, WRONG)
+        except TinyforgeError as problem:
+            return _refused(pipe, problem, FAILED)
+    return 0
+
+
+def _log(settings: Settings, pipe: Pipe) -> Observe:
+    render = rendering(settings.log_format, terminal=sys.stderr.isatty())
+    return Log(pipe, render, SystemClock(), Level[settings.log_level.name])
+
+
+def _refused(pipe: Pipe, problem: TinyforgeError, code: int) -> int:
+    text = f"tinyforge: {problem}\n".encode(errors="replace")
+    pipe.write(text, 1)
+    return code
+
+
+async def _serve(settings: Settings, log: Observe, pipe: Pipe) -> None:
+    server = Server(settings=settings, listening=[log], dropped=lambda: pipe.dropped)
+    ending = asyncio.Event()
+    _on_signals(server, ending)
+    failed: asyncio.Task[None] | None = None
+    try:
+        await server.start()
+        _tell_supervisor("READY=1")
+        failed = asyncio.create_task(server.wait())
+        waiting = asyncio.create_task(ending.wait())
+        await asyncio.wait([failed, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        _tell_supervisor("STOPPING=1")
+    finally:
+        await server.stop()
+    if failed.done() and not failed.cancelled():
+        failed.result()
+    failed.cancel()
+
+
+def _on_signals(server: Server, ending: asyncio.Event) -> None:
+    """End softly at the first signal, at once at the second; SIGHUP reads the manifest again."""
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def end() -> None:
+        if ending.is_set():
+            os._exit(FORCED)
+        ending.set()
+
+    def reload() -> None:
+        task = loop.create_task(server.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    on: dict[int, Callable[[], None]] = {
+        signal.SIGTERM: end,
+        signal.SIGINT: end,
+        signal.SIGHUP: reload,
+    }
+    for number, act in on.items():
+        loop.add_signal_handler(number, act)
+
+
+def _tell_supervisor(state: str) -> None:
+    """Tell systemd, where it asked to be told (sd_notify)."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        try:
+            channel.connect(address)
+            channel.sendall(state.encode())
+        except OSError:
+            return

@@ -1,0 +1,184 @@
+"""A server from its start to its stop; both may be called again and do nothing then (rule 3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Protocol, cast
+
+from tinyforge import __version__
+from tinyforge.clock import Clock, Micros, Moment, SystemClock
+from tinyforge.observe.events import Committed, Observe, ServerStarted, ServerStopped, Started
+from tinyforge.observe.listeners import listeners
+from tinyforge.observe.ready import Readiness
+from tinyforge.observe.tally import Tally
+from tinyforge.outbound import close_outbound
+from tinyforge.plugins import Plugins
+from tinyforge.server.assembly import Engine, Surroundings, assemble
+from tinyforge.settings import Settings
+from tinyforge.store.port import Counts
+from tinyforge.store.sqlite.store import SqliteStore
+from tinyforge.testing.crash import CrashAt
+
+
+class Speaks(Protocol):
+    """`ways.Ways`, which is imported when it is needed."""
+
+    async def apply_config(self) -> None: ...
+
+    def listen(self, stack: AsyncExitStack) -> asyncio.Task[None]: ...
+
+
+class MakesWays(Protocol):
+    def __call__(  # noqa: PLR0913 - the fields of one record
+        self,
+        *,
+        engine: Engine,
+        settings: Settings,
+        tally: Tally,
+        started_at: Moment,
+        unready: Callable[[], str | None],
+        dropped: Callable[[], int],
+    ) -> Speaks: ...
+
+
+@dataclass
+class Server:
+    """Everything that `tinyforge serve` runs, over one data folder and one clock."""
+
+    settings: Settings
+    clock: Clock = field(default_factory=SystemClock)
+    plugins: Plugins | None = None
+    listening: Sequence[Observe] = ()
+    dropped: Callable[[], int] = lambda: 0  # log lines
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _engine: Engine | None = None
+    _ways: Speaks | None = None
+    _stopped: bool = False
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            raise RuntimeError("the server is not started")
+        return self._engine
+
+    async def start(self) -> None:
+        """Recover, apply `--config`, sweep once, then go on until `stop`."""
+        if self._engine is not None or self._stopped:
+            return
+        began = self.clock.monotonic()
+        tally = Tally(names=self.settings.metrics_names)
+        observe, unready = self._observers(tally)
+        engine = self._engine = await self._open(tally, observe)
+        self._stack.enter_context(engine.watch.running())
+        self._spawn("watch", engine.watch.run())
+        make = None if self.settings.config is None else self._maker()
+        if make is not None:
+            self._ways = self._make(make, tally, unready)
+            await self._ways.apply_config()
+        await engine.recovery.recover_runs()
+        await engine.ticker.tick()
+        observe(Started(took=self.clock.monotonic() - began))
+        for name, part in (
+            ("ticker", engine.ticker.run()),
+            ("runner", engine.runner.run()),
+            ("logs", engine.logs.run()),
+            ("janitor", engine.janitor.run()),
+            ("left events", engine.recovery.deliver_alone()),
+        ):
+            self._spawn(name, part)
+        if self._ways is None:
+            maker = await asyncio.to_thread(self._maker)
+            self._ways = self._make(maker, tally, unready)
+        self._tasks.append(self._ways.listen(self._stack))
+
+    async def reload(self) -> None:
+        """Apply `--config` once more; mistakes are said, and change nothing."""
+        if self._ways is not None:
+            with suppress(Exception):
+                await self._ways.apply_config()
+
+    async def wait(self) -> None:
+        """Return never: raise what ended a part that should have gone on."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            if not task.cancelled() and (problem := task.exception()) is not None:
+                raise problem
+
+    async def stop(self) -> None:
+        """Claim nothing more, wait for the tick in flight, give deploys their grace, and close."""
+        if self._stopped:
+            return
+        self._stopped = True
+        try:
+            if self._engine is not None:
+                await self._wind_down(self._engine)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await close_outbound()
+            await self._stack.aclose()
+
+    async def _wind_down(self, engine: Engine) -> None:
+        engine.ticker.close()
+        engine.runner.close()
+        await self._ended("ticker", "runner")
+        released = await engine.runner.drain(self.settings.grace)
+        await engine.logs.flush()
+        engine.observe(ServerStopped(instance=engine.store.instance, released=released))
+
+    async def _ended(self, *names: str) -> None:
+        tasks = [task for task in self._tasks if task.get_name() in names]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _spawn(self, name: str, part: Coroutine[None, None, None]) -> None:
+        self._tasks.append(asyncio.create_task(part, name=name))
+
+    def _observers(self, tally: Tally) -> tuple[Observe, Callable[[], str | None]]:
+        """Return who is told what happens, and the question whether windows can be recorded."""
+        readiness = Readiness(self.clock.monotonic, self.settings.tick_interval)
+        told: list[Observe] = [*self.listening, tally, readiness]
+        if self.settings.crash_at is not None:
+            told.append(CrashAt.read(self.settings.crash_at))
+        return listeners(*told), readiness.problem
+
+    async def _open(self, tally: Tally, observe: Observe) -> Engine:
+        def committed(operations: int, took: Micros) -> None:
+            observe(Committed(operations=operations, took=took))
+
+        def counted(counts: Counts) -> None:
+            tally.set_counts(counts, self.clock.now())
+
+        settings = self.settings
+        opened = SqliteStore.open(settings.data, self.clock, committed)
+        store = await self._stack.enter_async_context(opened)
+        await store.announce(__version__, self.clock.now())
+        observe(
+            ServerStarted(
+                instance=store.instance, version=__version__, data=str(settings.data.resolve())
+            )
+        )
+        plugins = self.plugins or Plugins.discover()
+        around = Surroundings(
+            store=store, plugins=plugins, clock=self.clock, observe=observe, counted=counted
+        )
+        return assemble(around, settings)
+
+    def _maker(self) -> MakesWays:
+        return cast("MakesWays", import_module("tinyforge.server.ways").Ways)
+
+    def _make(self, maker: MakesWays, tally: Tally, unready: Callable[[], str | None]) -> Speaks:
+        return maker(
+            engine=self.engine,
+            settings=self.settings,
+            tally=tally,
+            started_at=self.clock.now(),
+            unready=unready,
+            dropped=self.dropped,
+        )

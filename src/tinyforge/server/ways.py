@@ -1,0 +1,77 @@
+"""Everything that speaks to people: operations, the manifest of `--config`, the two ways in.
+
+Imported by name after the first sweep where it can be, for it is the slowest to import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from tinyforge import __version__
+from tinyforge.clock import Moment
+from tinyforge.observe.metrics import Metrics
+from tinyforge.observe.tally import Tally
+from tinyforge.operations.door import Operations, Parts, open_door
+from tinyforge.operations.serving import Serving
+from tinyforge.server.assembly import Engine
+from tinyforge.server.manifest import ConfigFile
+from tinyforge.settings import Settings
+from tinyforge.store.sqlite.connection import DATABASE
+from tinyforge.web.app import create_app
+from tinyforge.web.gate import Probes
+from tinyforge.web.listen import local_socket, serve, tcp_socket
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    engine: Engine
+    settings: Settings
+    tally: Tally
+    started_at: Moment
+    unready: Callable[[], str | None]
+    dropped: Callable[[], int]  # log lines
+
+    async def apply_config(self) -> None:
+        """Apply `--config`, if there is one; InvalidManifest says when that must end the start."""
+        if self.settings.config is not None:
+            await ConfigFile(self.settings.config, self.settings.strict).apply(self._operations())
+
+    def listen(self, stack: AsyncExitStack) -> asyncio.Task[None]:
+        """Serve the Unix socket and `--listen`; Refused where that cannot be had."""
+        metrics = Metrics(self.tally, lambda: self.unready() is None, self.dropped, __version__)
+        probes = Probes(metrics.render, self.unready)
+        app = create_app(self._operations(), probes, self.engine.observe)
+        where = self.settings.listen
+        sockets = [
+            stack.enter_context(local_socket(self.settings.data)),
+            stack.enter_context(tcp_socket(where.host, where.port)),
+        ]
+        return asyncio.create_task(serve(app, sockets), name="web")
+
+    def _operations(self) -> Operations:
+        engine = self.engine
+        serving = Serving(
+            version=__version__,
+            data=self.settings.data,
+            database=self.settings.data / DATABASE,
+            tick_interval=engine.tick_interval,
+            unready=self.unready,
+            instance=engine.store.instance,
+            started_at=self.started_at,
+        )
+        return open_door(
+            Parts(
+                store=engine.store,
+                plugins=engine.plugins,
+                plans=engine.planner,
+                fires=engine.intake,
+                ticks=engine.ticker,
+                works=engine.runner,
+                clock=engine.clock,
+                observe=engine.observe,
+                serving=serving,
+            )
+        )

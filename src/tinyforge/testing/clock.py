@@ -1,0 +1,47 @@
+"""Time that moves only when a test says so. Set back, it is a wall clock that somebody mended."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tinyforge.clock import Micros, Moment
+
+NEW_YEAR_2026: Moment = 1_767_225_600_000_000
+
+
+class MovableClock:
+    """Monotonic readings follow moves forward; the wall clock may also be set."""
+
+    def __init__(self, now: Moment = NEW_YEAR_2026) -> None:
+        self._now = now
+        self._monotonic: Micros = 0
+        self._waiting: list[tuple[Micros, asyncio.Event]] = []
+
+    def now(self) -> Moment:
+        return self._now
+
+    def monotonic(self) -> Micros:
+        return self._monotonic
+
+    async def wait(self, signal: asyncio.Event, at_most: Micros) -> None:
+        if at_most <= 0:
+            await asyncio.sleep(0)
+            return
+        waiter = (self._monotonic + at_most, signal)
+        self._waiting.append(waiter)
+        try:
+            await signal.wait()
+        finally:
+            self._waiting.remove(waiter)
+
+    def move(self, by: Micros) -> None:
+        """Let time go by; those who waited for less go on."""
+        self._now += by
+        self._monotonic += by
+        for until, signal in self._waiting:
+            if until <= self._monotonic:
+                signal.set()
+
+    def set(self, now: Moment) -> None:
+        """Set the wall clock, back or forward, as an administrator would."""
+        self._now = now
