@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.manifest.world import SITE, World, mistakes_in, understood
 from tinyforge.clock import MINUTE, SECOND
@@ -273,3 +275,27 @@ def test_a_document_with_mistakes_makes_no_plan() -> None:
     with pytest.raises(InvalidManifest):
         world.apply(SITE.replace("interval: 10m", "interval: nonsense"))
     assert world.names() == set()
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    """Return a good manifest with a few pieces cut out, doubled or replaced."""
+    text = BINDING.format("{trigger: push, workload: site, match: {branch: [main]}}")
+    for _ in range(draw(st.integers(1, 4))):
+        begin = draw(st.integers(0, len(text)))
+        end = draw(st.integers(begin, min(len(text), begin + 12)))
+        piece = draw(
+            st.sampled_from([*"{}[]:,-*&!|>'\"%@#?\n\t ~1", "<<: ", "&a ", "*a", "- ", "null", ""])
+            | st.just(text[begin:end] * 2)
+            | st.text(max_size=3)
+        )
+        text = text[:begin] + piece + text[end:]
+    return text
+
+
+@settings(max_examples=300, deadline=None)
+@given(damaged() | st.text(max_size=40) | st.binary(max_size=40))
+def test_whatever_stands_in_a_file_it_is_a_plan_or_a_list_of_mistakes(data: str | bytes) -> None:
+    for line in mistakes_in(data):
+        assert line.startswith("tinyforge.yaml")
+        assert line.isprintable()

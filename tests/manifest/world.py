@@ -71,11 +71,11 @@ def plugins() -> Plugins:
     return Plugins([*ours, anything, EntryPoint("work", f"{HERE}:AnyWork", "tinyforge.workloads")])
 
 
-def understood(text: str) -> Document:
+def understood(text: str | bytes) -> Document:
     return read(text, "tinyforge.yaml", plugins())
 
 
-def mistakes_in(text: str) -> tuple[str, ...]:
+def mistakes_in(text: str | bytes) -> tuple[str, ...]:
     """Return what a plan on an empty server says is wrong."""
     try:
         World().plan(text)
@@ -91,14 +91,14 @@ class World:
         self.catalog = NOTHING
         self._ids = count(1)
 
-    def plan(self, text: str, *, prune: bool = False, adopt: bool = False) -> Plan:
+    def plan(self, text: str | bytes, *, prune: bool = False, adopt: bool = False) -> Plan:
         return compare(understood(text), self.catalog, self.terms(prune=prune, adopt=adopt))
 
     def terms(self, *, prune: bool = False, adopt: bool = False) -> Terms:
         new_id = self._ids.__next__
         return Terms(plugins=plugins(), new_id=new_id, prune=prune, adopt=adopt)
 
-    def apply(self, text: str, *, prune: bool = False, adopt: bool = False) -> Plan:
+    def apply(self, text: str | bytes, *, prune: bool = False, adopt: bool = False) -> Plan:
         plan = self.plan(text, prune=prune, adopt=adopt)
         triggers = {row.id: row for row in self.catalog.triggers}
         workloads = {row.id: row for row in self.catalog.workloads}

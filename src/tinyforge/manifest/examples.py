@@ -1,0 +1,27 @@
+"""Manifests to begin with; the files lie in `examples/`."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib.resources import files
+
+from tinyforge.errors import NotFound
+
+DEFAULT = "default"
+SUFFIX = ".yaml"
+FOLDER = files("tinyforge.manifest").joinpath("examples")
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all examples, the one for a beginning first."""
+    found = sorted(
+        file.name.removesuffix(SUFFIX) for file in FOLDER.iterdir() if file.name.endswith(SUFFIX)
+    )
+    return (DEFAULT, *(name for name in found if name != DEFAULT))
+
+
+def text(name: str, timezone: str) -> str:
+    """Return an example whose schedules are in *timezone*; raise NotFound."""
+    if name not in (known := names()):
+        raise NotFound("example", name, next(iter(get_close_matches(name, known, 1)), None))
+    return FOLDER.joinpath(f"{name}{SUFFIX}").read_text("utf-8").replace("{timezone}", timezone)
