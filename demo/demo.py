@@ -25,9 +25,10 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-TINYFORGE = str(Path(sys.executable).parent / "tinyforge")
+TINYFORGE = (sys.executable, "-m", "tinyforge")
 PATIENCE = 30  # seconds that anything here may take
-QUIET = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TERM") if name in os.environ}
+KEPT = ("PATH", "HOME", "LANG", "TERM", "TZ", "PYTHONPATH")
+QUIET = {name: os.environ[name] for name in KEPT if name in os.environ}
 
 SCRIPT = """\
 #!/bin/sh
@@ -98,7 +99,7 @@ def endpoint(seen: Seen) -> Iterator[int]:
 @contextmanager
 def running(folder: Path, listen: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run `tinyforge serve`; at the end ask it to stop, and wait until it did."""
-    words = [TINYFORGE, "serve", "--data", str(folder / "data"), "--listen", listen]
+    words = [*TINYFORGE, "serve", "--data", str(folder / "data"), "--listen", listen]
     words += ["--config", str(folder / "tinyforge.yaml"), "--tick-interval", "5s"]
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(  # noqa: S603 - our own program
@@ -177,7 +178,7 @@ def show(data: Path, *words: str) -> None:
     """Run a command as you would, and print what it prints."""
     say(f"$ tinyforge {' '.join(words)}")
     done = subprocess.run(  # noqa: S603 - our own program
-        [TINYFORGE, *words, "--data", str(data)],
+        [*TINYFORGE, *words, "--data", str(data)],
         env=QUIET,
         capture_output=True,
         text=True,
@@ -194,11 +195,11 @@ def where_to_look(data: Path, listen: str) -> None:
         f"""
   Look around from a second terminal:
 
-    alias tf='{TINYFORGE} --data {data}'
+    alias tf='{" ".join(TINYFORGE)} --data {data}'
     tf trigger list              # the broken row is there, with its reason
     tf explain every-10s         # what became of its windows
     tf run list                  # then: tf run logs RUN
-    tf trigger pause every-10s   # and: tf trigger resume every-10s
+    tf trigger pause every-10s   # then: tf trigger resume every-10s
     tf verify                    # every window has its decision
     curl -s http://{listen}/metrics | grep tinyforge_windows
 
