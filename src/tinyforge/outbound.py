@@ -167,8 +167,9 @@ def _failure(problem: Exception) -> OutboundFailed:
         case ClientConnectorDNSError():
             return OutboundFailed(f"could not be reached: no address found for {problem.host}")
         case ClientConnectorError():
-            refused = problem.os_error.errno == errno.EPERM
-            why = problem.os_error.strerror or str(problem.os_error)
+            number = problem.os_error.errno
+            refused = number == errno.EPERM  # by ourselves, who then say why
+            why = os.strerror(number) if number and not refused else str(problem.os_error.strerror)
             return OutboundFailed(f"could not be reached: {why}", permanent=refused)
         case InvalidURL():
             return OutboundFailed("has no valid URL", permanent=True)

@@ -185,13 +185,16 @@ def _file(path: str) -> str:
 def _forms(value: str) -> set[str]:
     """Return the ways in which *value* may turn up in a line of text."""
     lines = {value, *value.splitlines()}
-    encoded = base64.b64encode(value.encode()).decode().rstrip("=")
-    urlsafe = encoded.replace("+", "-").replace("/", "_")
+    padded = {
+        base64.b64encode(value.encode()).decode(),
+        base64.urlsafe_b64encode(value.encode()).decode(),
+    }
+    encoded = {*padded, *(one.rstrip("=") for one in padded)}
     inside_json = {
         json.dumps(line, ensure_ascii=plain)[1:-1] for line in lines for plain in (True, False)
     }
     in_url = {quote(line, safe=safe) for line in lines for safe in ("", "/")}
-    forms = {*lines, *inside_json, *in_url, encoded, urlsafe}
+    forms = {*lines, *inside_json, *in_url, *encoded}
     return {form for form in forms if len(form) >= SHORTEST_HIDDEN}
 
 

@@ -29,7 +29,7 @@ from tinyforge.workloads.facts import FromEvent
 from tinyforge.workloads.launch import Launch, spawn
 from tinyforge.workloads.living import end_marked
 from tinyforge.workloads.output import Lines
-from tinyforge.workloads.process import follow
+from tinyforge.workloads.process import end, follow
 
 LONGEST_GRACE = 5 * MINUTE
 REAP_GRACE = 5.0  # seconds
@@ -148,11 +148,7 @@ class Command(WorkloadKind):
 async def _abandon(started: Started) -> None:
     """End what was started for a run that was cancelled meanwhile."""
     started.event_file.unlink(missing_ok=True)
-    await follow(started.process, Lines(started.secrets), _discard, grace=0)
-
-
-def _discard(_: str) -> None:
-    pass
+    await end(started.process)
 
 
 def _how_it_ended(code: int) -> str:

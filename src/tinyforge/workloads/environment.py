@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tinyforge.clock import Micros, Moment, rfc3339
+from tinyforge.errors import DeployFailed
 from tinyforge.kinds import DeployContext
 from tinyforge.workloads.account import Account
 from tinyforge.workloads.facts import as_text
@@ -25,11 +26,12 @@ TOLD = ("repository", "ref", "branch", "tag", "commit", "previous", "pusher", "i
 
 # Names that change what is run, or where it connects: nothing from outside may fill them.
 STEERING = re.compile(
-    r"(LD|DYLD|GLIBC|GCONV|PYTHON|PERL|RUBY|NODE|NPM|GIT|SSH|SUDO|DOCKER|COMPOSE|KUBE|JAVA|JDK|_JAVA"
-    r"|CLASS|LUA|PHP|GEM|BUNDLE|CARGO|RUST|GO|BASH|ZDOT|XDG|LESS|MAN|TINYFORGE)(_?)[A-Z0-9_]*"
-    r"|PATH|IFS|ENV|CDPATH|SHELL|SHELLOPTS|PS[0-4]|PROMPT_COMMAND|HOME|USER|LOGNAME|TMPDIR|TERM"
-    r"|TERMINFO|EDITOR|VISUAL|PAGER|BROWSER|LOCPATH|NLSPATH|LANG|LC_[A-Z]+|HOSTALIASES|RES_OPTIONS"
-    r"|LOCALDOMAIN|[A-Z]+_PROXY|SSL_CERT_(FILE|DIR)|OPENSSL_CONF|CURL_HOME|WGETRC",
+    r"(LD|DYLD|GLIBC|GCONV|NODE|NPM|GIT|SSH|SUDO|DOCKER|COMPOSE|_?JAVA|JDK|CARGO|BUNDLE|GEM|BASH|XDG"
+    r"|LUA|LC|TINYFORGE)_\w*|(PYTHON|PERL|RUBY|PHP|PROMPT_COMMAND)\w*|\w+_PROXY|PS[0-4]|SSL_CERT_\w+"
+    r"|PATH|IFS|ENV|CDPATH|SHELL|SHELLOPTS|BASHOPTS|HOME|USER|LOGNAME|TMPDIR|TERM|TERMINFO|EDITOR"
+    r"|VISUAL|PAGER|MANPAGER|LESSOPEN|LESSCLOSE|BROWSER|LOCPATH|NLSPATH|LANG|LANGUAGE|HOSTALIASES"
+    r"|RES_OPTIONS|LOCALDOMAIN|CLASSPATH|GOFLAGS|GOPATH|GOROOT|GOPROXY|RUSTFLAGS|ZDOTDIR|KUBECONFIG"
+    r"|OPENSSL_CONF|CURL_HOME|WGETRC",
     re.IGNORECASE,
 )
 
@@ -88,17 +90,25 @@ def _window(context: DeployContext) -> Mapping[str, str]:
 
 
 def write_event_file(account: Account, context: DeployContext) -> Path:
-    """Write everything as JSON into a file that only *account* can read."""
-    handle, name = tempfile.mkstemp(prefix=_prefix(context.run), suffix=".json")  # mode 0600
-    with os.fdopen(handle, "wb") as file:
-        file.write(json.dumps(_everything(context), separators=(",", ":")).encode())
-        if not account.is_ours:
-            os.fchown(handle, account.uid, account.gid)
+    """Write everything as JSON into a file that only *account* can read; raise DeployFailed."""
+    text = json.dumps(_everything(context), separators=(",", ":"))
+    try:
+        handle, name = tempfile.mkstemp(prefix=_prefix(context.run), suffix=".json")  # mode 0600
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+            if not account.is_ours:
+                os.fchown(handle, account.uid, account.gid)
+    except OSError as problem:
+        remove_event_files(context.run)
+        where = tempfile.gettempdir()
+        raise DeployFailed(
+            f"no event file can be written to {where}: {problem.strerror}; make room there"
+        ) from problem
     return Path(name)
 
 
 def remove_event_files(run: str) -> None:
-    """Remove what a server that died left behind of this run."""
+    """Remove what was left behind of this run."""
     for left in Path(tempfile.gettempdir()).glob(f"{_prefix(run)}*.json"):
         with suppress(OSError):
             left.unlink()
@@ -125,7 +135,7 @@ def _everything(context: DeployContext) -> Mapping[str, object]:
             "folded_from": _moment(event.folded_from),
             "key": event.key,
             "actor": event.actor,
-            "facts": event.facts,
+            "facts": dict(event.facts),
         },
     }
 

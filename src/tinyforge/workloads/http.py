@@ -35,7 +35,9 @@ OURS = frozenset(
         "upgrade",
     }
 )
-URL = re.compile(r"(https?://)(?:[^/?#]*@)?([^/?#@\s]+)([^?#]*)(\?[^#]*)?(?:#.*)?", re.IGNORECASE)
+URL = re.compile(
+    r"(https?://)(?:[^/?#]*@)?([^/?#@\s]+)((?:/[^?#]*)?)(\?[^#]*)?(?:#.*)?", re.IGNORECASE
+)
 RANGE = re.compile(r"([1-5]\d\d)-([1-5]\d\d)")
 STATUSES = range(100, 600)
 PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})

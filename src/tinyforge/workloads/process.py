@@ -11,12 +11,12 @@ import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
-from typing import IO, cast
+from typing import IO
 
 from tinyforge.workloads.living import is_alive
 from tinyforge.workloads.output import Lines
 
-DRAIN = 1.0  # seconds for the last output after the program has ended
+DRAIN = 0.5  # seconds for the last output after the program has ended
 POLL = 0.02
 BURIAL = 5.0  # seconds that a process may take to die of SIGKILL
 CHUNK = 64 * 1024
@@ -38,8 +38,8 @@ async def follow(
             write("the program has ended; ending what it left running in the background")
     finally:
         try:
-            await group.end(grace)
-            await output.finish(DRAIN)
+            if await group.end(grace):
+                await output.finish(DRAIN)
         finally:
             output.close()
             group.close()
@@ -50,6 +50,22 @@ async def follow(
     return process.returncode
 
 
+async def end(process: subprocess.Popen[bytes]) -> None:
+    """End the whole group at once, without hearing it out."""
+    group = _Group(process)
+    try:
+        await group.end(grace=0)
+    finally:
+        group.close()
+        _pipe(process).close()
+
+
+def _pipe(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    if process.stdout is None:
+        raise ValueError("the program was started without a pipe")
+    return process.stdout
+
+
 class _Group:
     """A group that has members keeps its number; without any it is never signalled."""
 
@@ -57,7 +73,11 @@ class _Group:
         self._process = process
         self._loop = asyncio.get_running_loop()
         self._number = process.pid
-        self._pidfd = os.pidfd_open(process.pid)
+        try:
+            self._pidfd = os.pidfd_open(process.pid)
+        except OSError:  # out of files: what cannot be watched must not run
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         self.leader = self._loop.create_future()
         self._loop.add_reader(self._pidfd, self._leader_ended)
 
@@ -71,9 +91,10 @@ class _Group:
     def lives(self) -> bool:
         return self._process.returncode is None or is_alive(self._number)
 
-    async def end(self, grace: float) -> None:
+    async def end(self, grace: float) -> bool:
+        """Say whether there was anything to end."""
         if self.bury() and not self.lives():
-            return
+            return False
         try:
             self._tell(signal.SIGTERM)
             self._tell(signal.SIGCONT)  # a stopped process could not obey
@@ -82,6 +103,7 @@ class _Group:
             if self.lives():
                 self._tell(signal.SIGKILL)
                 await self._wait_until_gone(BURIAL)
+        return True
 
     async def _wait_until_gone(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -107,7 +129,7 @@ class _Output:
     def __init__(
         self, process: subprocess.Popen[bytes], lines: Lines, write: Callable[[str], None]
     ) -> None:
-        self._pipe = cast("IO[bytes]", process.stdout)
+        self._pipe = _pipe(process)
         self._lines = lines
         self._write = write
         self._loop = asyncio.get_running_loop()
