@@ -42,7 +42,13 @@ class Mistakes:
 
     def _line(self, line: int, where: str, what: str) -> str:
         place = f"{self._source}:{line}" if line else self._source
-        return ": ".join(part for part in (place, where, what) if part)
+        text = ": ".join(part for part in (place, where, what) if part)
+        return text if text.isprintable() else _visible(text)
+
+
+def _visible(text: str) -> str:
+    """Write out what a terminal would act on, line breaks among it."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def quoted(value: object) -> str:
