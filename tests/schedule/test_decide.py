@@ -190,6 +190,7 @@ def test_a_phase_never_moves_an_anchored_window(every: int, spread: int, ticks: 
         (HOURLY, 0),
         (HOURLY, 29 * SECOND),
         (HOURLY, 31 * SECOND),
+        (HOURLY, HOUR),
         (HOURLY, 3 * HOUR),
         (interval(10 * SECOND), 25 * SECOND),
         (interval(HOUR, anchor=NOON, spread=HOUR, phase=7 * MINUTE), 50 * MINUTE),
