@@ -224,9 +224,9 @@ def _dialler(*, public_only: bool) -> Callable[[AddrInfoType], socket.socket]:
 @cache
 def public_only() -> bool:
     """Return whether only public addresses may be called, as the environment says at first use."""
-    policy = os.environ.get(POLICY, "")
-    if policy not in {"", "public"}:
-        raise InvalidConfig(POLICY, f"{policy!r} means nothing; write public, or leave it out")
+    policy = os.environ.get(POLICY) or "all"
+    if policy not in {"all", "public"}:
+        raise InvalidConfig(POLICY, f"{policy!r} means nothing; write all or public")
     return policy == "public"
 
 

@@ -380,8 +380,9 @@ async def test_after_it_was_closed_the_next_call_opens_another() -> None:
     ("policy", "said"),
     [
         ("", "200"),
+        ("all", "200"),
         ("public", "OutboundFailed"),
-        ("pubilc", "TINYFORGE_OUTBOUND: 'pubilc' means nothing; write public, or leave it out"),
+        ("pubilc", "TINYFORGE_OUTBOUND: 'pubilc' means nothing; write all or public"),
     ],
 )
 async def test_the_environment_says_who_may_be_called(policy: str, said: str) -> None:
