@@ -73,8 +73,8 @@ def windows_at(facts: Facts, at: Moment) -> Windows | None:
 
 def snapped(facts: Facts, at: Moment) -> Moment:
     """Return the window that was meant: people read whole seconds, and windows need not be."""
-    here = windows_at(facts, at)
-    if here is None or at % SECOND:
+    here = None if at % SECOND else windows_at(facts, at + SECOND)
+    if here is None:
         return at
     found = here.next_after(at - 1)
     return found if found is not None and found < at + SECOND else at

@@ -22,7 +22,7 @@ from tinyforge.operations.answering import (
 )
 from tinyforge.operations.answers import ExplainView
 from tinyforge.operations.events import Events
-from tinyforge.operations.rendering import at_text
+from tinyforge.operations.rendering import SCHEDULE, at_text
 from tinyforge.operations.roles import Reads
 from tinyforge.operations.views import EventDetail, ResultView
 from tinyforge.schedule.decision import State
@@ -38,9 +38,9 @@ class Explain:
     async def explain(self, name: str, at: Moment | None = None) -> ExplainView:
         """Answer for one moment; without it, with the last decisions and the next window."""
         trigger, timing = await self.reads.trigger_named(name)
-        if timing is None:
+        if trigger.kind != SCHEDULE and timing is None:
             return await self._of_other_kind(trigger)
-        if timing.state is None:
+        if timing is None or timing.state is None:
             return _unplanned(trigger, at)
         if at is None:
             return await self._lately(trigger, timing, timing.state)

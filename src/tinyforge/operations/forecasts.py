@@ -12,10 +12,10 @@ from tinyforge.model import Trigger
 from tinyforge.operations.answers import MinuteView, PreviewView, SimulateView
 from tinyforge.operations.fleet import Scheduled, first_windows, fleet_of, scheduled
 from tinyforge.operations.naming import read_names
+from tinyforge.operations.rendering import SCHEDULE
 from tinyforge.operations.roles import Reads
 from tinyforge.schedule.forecast import Load, count_between, fires_between, preview
 from tinyforge.schedule.spec import ALWAYS, LATEST, Interval, Stretch
-from tinyforge.store.port import Timing
 
 MOST_FIRES = 200_000  # that one simulation counts
 SHOWN = 200  # of its windows
@@ -37,7 +37,7 @@ class Forecasts:
         workloads = [names.workload(binding.workload_id) for binding in bindings]
         found = scheduled(trigger, timing, sorted(workloads))
         if found is None:
-            return _without_windows(trigger, timing)
+            return _without_windows(trigger)
         begin = self.clock.now() if after is None else after
         windows = preview(found.spec, found.state, begin, count)
         notes = _resting(trigger, found) or _overdue(found, self.clock.now())
@@ -125,13 +125,13 @@ def _check(begin: Moment, end: Moment) -> None:
         )
 
 
-def _without_windows(trigger: Trigger, timing: Timing | None) -> PreviewView:
+def _without_windows(trigger: Trigger) -> PreviewView:
     if trigger.broken is not None:
         note = f"{trigger.name} is broken and does not fire: {trigger.broken}"
         return PreviewView(
             windows=[], notes=[note], next_command=f"tinyforge trigger show {trigger.name}"
         )
-    if timing is None:
+    if trigger.kind != SCHEDULE:
         note = f"{trigger.name} is of kind {trigger.kind}: it has no windows"
         return PreviewView(
             windows=[], notes=[note], next_command=f"tinyforge trigger fire {trigger.name}"

@@ -48,13 +48,16 @@ SKIPPED_BECAUSE: Mapping[str, str] = {
 }
 
 
+SCHEDULE = "schedule"  # the kind that has windows
+
+
 def at_text(at: Moment | None) -> str | None:
     return None if at is None else rfc3339(at)
 
 
 def says(kind: str, config: Json) -> str:
     """Return a schedule in a few words; nothing for other kinds."""
-    if kind != "schedule":
+    if kind != SCHEDULE:
         return ""
     words = [_when(config)]
     words += [f"{key} {config[key]}" for key in ("anchor", "spread") if config.get(key)]

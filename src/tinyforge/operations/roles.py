@@ -7,7 +7,6 @@ from typing import Protocol
 
 from tinyforge.clock import Moment
 from tinyforge.model import Event, EventDraft, EventId, Result, RunId, Trigger
-from tinyforge.schedule.spec import Spec
 from tinyforge.store.port import Config, History, Timing, TimingWrite
 
 
@@ -37,10 +36,6 @@ class Fires(Protocol):
 
 
 class Plans(Protocol):
-    def spec_of(self, trigger: Trigger) -> Spec | None:
-        """Return None for a kind without windows; InvalidConfig or UnknownKind where broken."""
-        ...
-
     def follow(
         self, after: Trigger | None, timing: Timing | None, now: Moment
     ) -> TimingWrite | None:

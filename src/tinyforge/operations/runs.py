@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
 from tinyforge.clock import Clock, Moment
 from tinyforge.errors import Refused
@@ -19,6 +19,7 @@ from tinyforge.store.port import RunFilter
 RunWord: TypeAlias = Literal[
     "queued", "running", "succeeded", "failed", "cancelled", "superseded", "interrupted"
 ]
+RUN_WORDS: tuple[RunWord, ...] = get_args(RunWord)
 
 
 class Queue(Reads, Protocol):

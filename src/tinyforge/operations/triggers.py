@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from tinyforge.clock import Clock
-from tinyforge.errors import InvalidConfig, Refused, UnknownKind
+from tinyforge.errors import Refused
 from tinyforge.model import Event, Trigger
 from tinyforge.operations.fleet import workloads_by_trigger
 from tinyforge.operations.naming import read_names
 from tinyforge.operations.patience import persist
 from tinyforge.operations.rendering import (
+    SCHEDULE,
     binding_view,
     event_view,
     revision_view,
@@ -104,21 +105,15 @@ class Triggers:
 
     async def _schedule(self, name: str) -> tuple[Trigger, Timing]:
         trigger, timing = await self.reads.trigger_named(name)
-        if timing is None or not self._has_windows(trigger):
+        if trigger.kind != SCHEDULE:
             raise Refused(
                 f"{name} is of kind {trigger.kind}, which has no windows to hold back",
                 "set `enabled: false` for it in its manifest, then: tinyforge apply FILE",
             )
-        if timing.state is None:
+        if timing is None or timing.state is None:
             problem = trigger.broken or "no sweep has planned it yet"
             raise Refused(f"{name}: {problem}", f"tinyforge trigger show {name}")
         return trigger, timing
-
-    def _has_windows(self, trigger: Trigger) -> bool:
-        try:
-            return self.plans.spec_of(trigger) is not None
-        except (InvalidConfig, UnknownKind):
-            return True  # it had some, and may be put to rest all the same
 
     async def _bindings(self, trigger: Trigger) -> list[BindingView]:
         bindings = await self.reads.bindings_of(trigger.id)

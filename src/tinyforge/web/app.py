@@ -14,7 +14,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
-from litestar.params import ParameterKwarg
+from litestar.params import QueryParameter
 
 from tinyforge.errors import TinyforgeError
 from tinyforge.observe.events import Observe, RequestFailed
@@ -26,7 +26,6 @@ from tinyforge.web.routes import API
 
 Asked: TypeAlias = Request[object, object, State]
 Connection: TypeAlias = ASGIConnection[BaseRouteHandler, object, object, State]
-INJECTED = frozenset({"doors", "actor", "data"})
 
 
 def create_app(operations: Operations, probes: Probes, observe: Observe) -> Gate:
@@ -56,7 +55,7 @@ def _actor(request: Asked) -> str:
 def _refuse_unknown_query(connection: Connection, handler: BaseRouteHandler) -> None:
     """Refuse a query key that nothing reads: it is a typing mistake, and must not be ignored."""
     given = [key for key, _ in connection.query_params.multi_items()]
-    known = _query_keys(handler) - set(connection.path_params)
+    known = _query_keys(handler)
     mistakes = [
         {"key": key, "message": f"unknown; known: {', '.join(sorted(known)) or 'none'}"}
         for key in given
@@ -68,12 +67,13 @@ def _refuse_unknown_query(connection: Connection, handler: BaseRouteHandler) -> 
 
 
 def _query_keys(handler: BaseRouteHandler) -> set[str]:
-    keys: set[str] = set()
-    for name, field in handler.parsed_fn_signature.parameters.items():
-        declared = field.kwarg_definition
-        alias = declared.query if isinstance(declared, ParameterKwarg) else None
-        keys.add(alias or name)
-    return keys - INJECTED
+    declared = {
+        name: field.kwarg_definition
+        for name, field in handler.parsed_fn_signature.parameters.items()
+    }
+    return {
+        kwarg.name or name for name, kwarg in declared.items() if isinstance(kwarg, QueryParameter)
+    }
 
 
 def _known(_: Asked, error: TinyforgeError) -> Response[Problem]:

@@ -16,15 +16,10 @@ MOST_STRANGERS = 500  # TCP connections at once; those of the Unix socket are no
 PEER = struct.Struct("3i")  # pid, uid, gid
 
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-NOT_YOURS = (
-    b"HTTP/1.1 403 Forbidden\r\ncontent-type: application/problem+json\r\nconnection: close\r\n\r\n"
-    b'{"title":"Forbidden","status":403,"detail":"this socket serves the user who runs the server,'
-    b' and root","fix":"run the command as that user"}'
-)
 
 
 class Connection(H11Protocol):
-    """A connection of the Unix socket acts as its user; one of TCP as nobody."""
+    """A connection of the Unix socket acts as its user, if that may; one of TCP as nobody."""
 
     _deadline: asyncio.TimerHandle | None = None
 
@@ -36,8 +31,7 @@ class Connection(H11Protocol):
         elif uid in (os.geteuid(), 0):
             self.app_state = {"actor": f"local:{user_name(uid)}"}
         else:
-            self.transport.write(NOT_YOURS)
-            self.transport.close()
+            self.app_state = {"other_user": user_name(uid)}
         self._deadline = self.loop.call_later(HEADER_DEADLINE, self._give_up)
 
     def data_received(self, data: bytes) -> None:

@@ -57,7 +57,7 @@ class Gate:
             await _answer(send, status, media_type, b"" if scope["method"] == "HEAD" else body)
             return
         if not scope["state"].get("actor"):
-            raise Turned(_elsewhere())
+            raise Turned(_not_admitted(scope["state"].get("other_user")))
         body = await _body(scope, receive)
         scope["server"] = ("localhost", 80)  # Litestar reads a port, which a socket has not
         await self.app(scope, _replay(body, receive), send)
@@ -72,7 +72,13 @@ class Gate:
         return 200 if reason is None else 503, "application/json", body
 
 
-def _elsewhere() -> Problem:
+def _not_admitted(other_user: str | None) -> Problem:
+    if other_user is not None:
+        return problem(
+            HTTPStatus.FORBIDDEN,
+            f"this socket serves the user who runs the server, and root, not {other_user}",
+            "run the command as that user: sudo -u USER tinyforge …",
+        )
     return problem(
         HTTPStatus.UNAUTHORIZED,
         "this address answers /metrics, /healthz and /readyz; the API is on the Unix socket",

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from litestar.exceptions import ValidationException
 
 from tinyforge.clock import Moment, moment
 from tinyforge.schedule.spec import EARLIEST, LATEST
+
+W = TypeVar("W", bound=str)
+
+
+def one_of(key: str, text: str | None, known: Sequence[W]) -> W | None:
+    """Read one of a few words."""
+    if text is None:
+        return None
+    for word in known:
+        if word == text:
+            return word
+    message = f"{text[:80]!r} is none of {', '.join(known)}"
+    raise ValidationException(extra=[{"key": key, "message": message}])
 
 
 def moment_of(key: str, text: str | None) -> Moment | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, TypeAlias
 
 from litestar import Router, get, post
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter, SkipValidation
 
 from tinyforge.operations.answers import (
     DoctorView,
@@ -18,8 +19,9 @@ from tinyforge.operations.answers import (
     VerifyView,
 )
 from tinyforge.operations.door import Operations
-from tinyforge.operations.runs import RunWord, Wanted
+from tinyforge.operations.runs import RUN_WORDS, Wanted
 from tinyforge.operations.views import (
+    TRIGGER_STATES,
     BindingView,
     DeployRequest,
     EventDetail,
@@ -33,65 +35,63 @@ from tinyforge.operations.views import (
     RunView,
     SwitchView,
     TriggerDetail,
-    TriggerState,
     TriggerView,
     WorkloadDetail,
     WorkloadView,
 )
-from tinyforge.web.reading import moment_of
+from tinyforge.web.reading import moment_of, one_of
 
-Doors: TypeAlias = Annotated[Operations, Dependency(skip_validation=True)]
-Count: TypeAlias = Annotated[int, Parameter(ge=1, le=1_000)]
-Limit: TypeAlias = Annotated[int, Parameter(ge=1, le=1_000)]
-Seq: TypeAlias = Annotated[int, Parameter(ge=-1, le=2**62)]
-State: TypeAlias = Annotated[TriggerState | None, Parameter(query="state")]
-RunStates: TypeAlias = Annotated[RunWord | None, Parameter(query="state")]
-From: TypeAlias = Annotated[str | None, Parameter(query="from")]
-To: TypeAlias = Annotated[str | None, Parameter(query="to")]
+Doors: TypeAlias = SkipValidation[NamedDependency[Operations]]
+Actor: TypeAlias = NamedDependency[str]
+Name: TypeAlias = FromPath[str]
+Text: TypeAlias = FromQuery[str | None]
+Count: TypeAlias = Annotated[int, QueryParameter(ge=1, le=1_000)]
+Seq: TypeAlias = Annotated[int, QueryParameter(ge=-1, le=2**62)]
+State: TypeAlias = Annotated[str | None, QueryParameter(name="state")]
+From: TypeAlias = Annotated[str | None, QueryParameter(name="from")]
+To: TypeAlias = Annotated[str | None, QueryParameter(name="to")]
 
 
 # --- triggers
 
 
 @get("/triggers")
-async def triggers(doors: Doors, kind: str | None = None, being: State = None) -> Page[TriggerView]:
-    return await doors.triggers.find(kind, being)
+async def triggers(doors: Doors, kind: Text = None, being: State = None) -> Page[TriggerView]:
+    return await doors.triggers.find(kind, one_of("state", being, TRIGGER_STATES))
 
 
 @get("/triggers/{name:str}")
-async def trigger(doors: Doors, name: str) -> TriggerDetail:
+async def trigger(doors: Doors, name: Name) -> TriggerDetail:
     return await doors.triggers.show(name)
 
 
 @post("/triggers/{name:str}/pause", status_code=200)
-async def pause(doors: Doors, actor: str, name: str) -> SwitchView:
+async def pause(doors: Doors, actor: Actor, name: Name) -> SwitchView:
     return await doors.triggers.pause(name, actor)
 
 
 @post("/triggers/{name:str}/resume", status_code=200)
-async def resume(doors: Doors, actor: str, name: str) -> SwitchView:
+async def resume(doors: Doors, actor: Actor, name: Name) -> SwitchView:
     return await doors.triggers.resume(name, actor)
 
 
 @post("/triggers/{name:str}/fire", status_code=200)
-async def fire(doors: Doors, actor: str, name: str, data: FireRequest) -> FireView:
+async def fire(doors: Doors, actor: Actor, name: Name, data: JSONBody[FireRequest]) -> FireView:
     return await doors.firing.fire(name, data.facts, actor, dry_run=data.dry_run)
 
 
 @get("/triggers/{name:str}/preview")
-async def preview(
-    doors: Doors, name: str, count: Count = 10, after: str | None = None
-) -> PreviewView:
+async def preview(doors: Doors, name: Name, count: Count = 10, after: Text = None) -> PreviewView:
     return await doors.forecasts.preview(name, count, moment_of("after", after))
 
 
 @get("/triggers/{name:str}/explain")
-async def explain(doors: Doors, name: str, at: str | None = None) -> ExplainView:
+async def explain(doors: Doors, name: Name, at: Text = None) -> ExplainView:
     return await doors.explain.explain(name, moment_of("at", at))
 
 
 @get("/preview")
-async def preview_all(doors: Doors, count: Count = 10, after: str | None = None) -> PreviewView:
+async def preview_all(doors: Doors, count: Count = 10, after: Text = None) -> PreviewView:
     return await doors.forecasts.preview_all(count, moment_of("after", after))
 
 
@@ -109,12 +109,12 @@ async def workloads(doors: Doors) -> Page[WorkloadView]:
 
 
 @get("/workloads/{name:str}")
-async def workload(doors: Doors, name: str) -> WorkloadDetail:
+async def workload(doors: Doors, name: Name) -> WorkloadDetail:
     return await doors.workloads.show(name)
 
 
 @post("/workloads/{name:str}/deploy", status_code=200)
-async def deploy(doors: Doors, actor: str, name: str, data: DeployRequest) -> FireView:
+async def deploy(doors: Doors, actor: Actor, name: Name, data: JSONBody[DeployRequest]) -> FireView:
     return await doors.firing.deploy(name, actor, dry_run=data.dry_run)
 
 
@@ -128,13 +128,13 @@ async def bindings(doors: Doors) -> Page[BindingView]:
 
 @get("/events")
 async def events(
-    doors: Doors, trigger: str | None = None, before: str | None = None, limit: Limit = 50
+    doors: Doors, trigger: Text = None, before: Text = None, limit: Count = 50
 ) -> Page[EventView]:
     return await doors.events.find(trigger, before, limit)
 
 
 @get("/events/{event_id:str}")
-async def event(doors: Doors, event_id: str) -> EventDetail:
+async def event(doors: Doors, event_id: Name) -> EventDetail:
     return await doors.events.show(event_id)
 
 
@@ -142,32 +142,33 @@ async def event(doors: Doors, event_id: str) -> EventDetail:
 async def runs(  # noqa: PLR0913 - one for each filter
     doors: Doors,
     *,
-    workload: str | None = None,
-    being: RunStates = None,
-    event: str | None = None,
-    before: str | None = None,
-    limit: Limit = 50,
+    workload: Text = None,
+    being: State = None,
+    event: Text = None,
+    before: Text = None,
+    limit: Count = 50,
 ) -> Page[RunView]:
-    return await doors.runs.find(Wanted(workload, being, event, before, limit))
+    state = one_of("state", being, RUN_WORDS)
+    return await doors.runs.find(Wanted(workload, state, event, before, limit))
 
 
 @get("/runs/{run_id:str}")
-async def run(doors: Doors, run_id: str) -> RunDetail:
+async def run(doors: Doors, run_id: Name) -> RunDetail:
     return await doors.runs.show(run_id)
 
 
 @get("/runs/{run_id:str}/log")
-async def run_log(doors: Doors, run_id: str, after: Seq = -1) -> LogView:
+async def run_log(doors: Doors, run_id: Name, after: Seq = -1) -> LogView:
     return await doors.runs.log(run_id, after)
 
 
 @post("/runs/{run_id:str}/cancel", status_code=200)
-async def cancel(doors: Doors, actor: str, run_id: str) -> RunDetail:
+async def cancel(doors: Doors, actor: Actor, run_id: Name) -> RunDetail:
     return await doors.runs.cancel(run_id, actor)
 
 
 @post("/runs/{run_id:str}/retry", status_code=200)
-async def retry(doors: Doors, run_id: str) -> RunDetail:
+async def retry(doors: Doors, run_id: Name) -> RunDetail:
     return await doors.runs.retry(run_id)
 
 
@@ -175,17 +176,17 @@ async def retry(doors: Doors, run_id: str) -> RunDetail:
 
 
 @post("/manifest/plan", status_code=200)
-async def plan(doors: Doors, data: ManifestRequest) -> PlanView:
+async def plan(doors: Doors, data: JSONBody[ManifestRequest]) -> PlanView:
     return await doors.manifests.plan(data)
 
 
 @post("/manifest/apply", status_code=200)
-async def apply(doors: Doors, actor: str, data: ManifestRequest) -> PlanView:
+async def apply(doors: Doors, actor: Actor, data: JSONBody[ManifestRequest]) -> PlanView:
     return await doors.manifests.apply(data, actor)
 
 
 @get("/manifest/export")
-async def export(doors: Doors, name: str | None = None) -> ExportView:
+async def export(doors: Doors, name: Text = None) -> ExportView:
     return await doors.manifests.export(name)
 
 
@@ -198,7 +199,7 @@ async def health(doors: Doors) -> HealthView:
 
 
 @get("/verify")
-async def verify(doors: Doors, trigger: str | None = None) -> VerifyView:
+async def verify(doors: Doors, trigger: Text = None) -> VerifyView:
     return await doors.verify.verify(trigger)
 
 
