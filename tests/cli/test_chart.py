@@ -28,8 +28,8 @@ def test_the_chart_has_its_scale_its_bars_and_its_ends() -> None:
     lines = list(draw(Bars([0, 1, 1200], 1), "00:00", "00:03"))
     assert len(lines) == HEIGHT + 2
     assert lines[0] == "1,200 │  █"
-    assert lines[HEIGHT - 1] == "    0 │ ▁█"
-    assert lines[-2] == "      └───"
+    assert lines[HEIGHT - 1] == "      │ ▁█"
+    assert lines[-2] == "    0 └───"
     assert lines[-1] == "       00:00  00:03"
 
 
@@ -38,4 +38,8 @@ def test_a_terminal_without_blocks_gets_plain_letters() -> None:
 
 
 def test_nothing_at_all_is_an_empty_chart() -> None:
-    assert len(list(draw(bars([], 0, DAY, 60), "a", "b"))) == HEIGHT + 2
+    assert len(list(draw(bars([], 0, DAY, 60), "a", "b"))) == 3
+
+
+def test_few_fires_make_a_low_chart() -> None:
+    assert next(draw(Bars([1, 0, 1], 1), "a", "b")) == "1 │█ █"

@@ -61,6 +61,7 @@ def test_help_lists_every_command_and_the_first_steps(call: Calls) -> None:
     [
         (("foo",), "there is no command 'foo'", "tinyforge --help"),
         (("triger", "list"), "there is no command 'triger'", "tinyforge trigger --help"),
+        (("cancel",), "there is no command 'cancel'", "tinyforge run cancel --help"),
         (("run", "lst"), "there is no command 'run lst'", "tinyforge run list --help"),
         (("run", "show"), "RUN requires an argument", "tinyforge run show --help"),
         (("run", "list", "--limit", "0"), "Must be > 0", "tinyforge run list --help"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
-from cyclopts.types import PositiveInt
+from cyclopts.validators import Number
 
 from tinyforge.cli.chart import FEWEST, MOST, Load, bars, draw
 from tinyforge.cli.client import named
@@ -21,6 +21,13 @@ from tinyforge.operations.answers import PreviewView, SimulateView, WindowView
 
 PIPED = 80  # columns where no terminal says how many
 BESIDE = 14  # columns that the scale and a margin take
+MOST_WINDOWS = 1_000
+Count: TypeAlias = Annotated[
+    int,
+    Parameter(
+        validator=Number(gte=1, lte=MOST_WINDOWS), show_default=True, help="How many windows."
+    ),
+]
 COLUMNS = (
     Column("WINDOW", whole=True),
     Column("TRIGGER"),
@@ -33,7 +40,7 @@ def preview(
     trigger: str | None = None,
     /,
     *,
-    count: Annotated[PositiveInt, Parameter(show_default=True, help="How many windows.")] = 10,
+    count: Count = 10,
     after: Annotated[
         str, Parameter(allow_leading_hyphen=True, show_default=True, help="Only later ones.")
     ] = "now",

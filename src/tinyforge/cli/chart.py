@@ -45,16 +45,17 @@ def draw(shown: Bars, start: str, end: str, *, blocks: bool = True) -> Iterator[
     top = max(shown.heights, default=0) or 1
     margin = len(f"{top:,}")
     letters = EIGHTHS if blocks else PLAIN
-    for row in range(HEIGHT, 0, -1):
-        scale = f"{top:,}" if row == HEIGHT else "0" if row == 1 else ""
-        cells = "".join(letters[_filled(height, top, row)] for height in shown.heights)
+    rows = min(HEIGHT, top)
+    for row in range(rows, 0, -1):
+        scale = f"{top:,}" if row == rows else ""
+        cells = "".join(letters[_filled(height * rows, top, row)] for height in shown.heights)
         yield f"{scale:>{margin}} {'│' if blocks else '|'}{cells}".rstrip()
-    yield f"{'':>{margin}} {'└' if blocks else '+'}{('─' if blocks else '-') * len(shown.heights)}"
+    yield f"{'0':>{margin}} {'└' if blocks else '+'}{('─' if blocks else '-') * len(shown.heights)}"
     gap = max(2, len(shown.heights) - len(start) - len(end))
     yield f"{'':>{margin}}  {start}{' ' * gap}{end}"
 
 
-def _filled(height: int, top: int, row: int) -> int:
+def _filled(high: int, top: int, row: int) -> int:
     """Return the eighths of this row that a bar fills; a bar of any height shows at the bottom."""
-    eighths = -(-height * HEIGHT * 8 // top)
+    eighths = -(-high * 8 // top)
     return min(8, max(0, eighths - (row - 1) * 8))

@@ -16,6 +16,7 @@ from tinyforge.cli.tables import Column
 from tinyforge.operations.views import FireView, ResultView
 
 SUCCEEDED = "succeeded"
+DEPLOYS = "deploy."  # triggers that `deploy` made: they have no rules
 
 
 @Parameter(name="*")
@@ -31,7 +32,10 @@ NO_FLAGS = FireFlags()
 
 
 def report(out: Screen, api: Api, reply: Reply[FireView], flags: FireFlags) -> int:
-    """Show what came of it; with `--wait` return 0 only when a run was made and all succeeded."""
+    """Show what came of it; with `--wait` return 0 only when a run was made and all succeeded.
+
+    That no rule was applied is said where a rule might have been.
+    """
     view = reply.read()
     waits = flags.wait and not view.dry_run
     if out.shared.json:
@@ -53,7 +57,7 @@ def _results(out: Screen, view: FireView) -> None:
         out.title(f"{view.trigger} would fire; nothing is stored")
     else:
         out.title(f"{view.trigger} fired: {view.event}")
-    if not view.rules_applied and not view.dry_run:
+    if not view.rules_applied and not view.trigger.startswith(DEPLOYS):
         out.line("without facts, no binding's rule is applied")
     columns = (
         Column("WORKLOAD"),

@@ -71,13 +71,19 @@ def _unknown(problem: UnknownCommandError) -> CommandFailed:
     """Suggest from the table of commands; asking for its own text would import them all."""
     typed = " ".join((*(problem.command_chain or ()), *(problem.unused_tokens or ())[:1]))
     known = [*GROUPS, *(one.words for one in COMMANDS)]
-    near = "".join(f"{words} " for words in get_close_matches(typed, known, 1))
-    return CalledWrongly(f"there is no command {typed!r}", f"tinyforge {near}--help")
+    near = get_close_matches(typed, known, 1) or [
+        words for words in known if words.endswith(f" {typed}")
+    ]
+    suggested = f"{near[0]} " if near else ""
+    return CalledWrongly(f"there is no command {typed!r}", f"tinyforge {suggested}--help")
 
 
 def _failed(problem: CommandFailed) -> int:
     sys.stdout.flush()
-    said = [f"error: {problem.problem}", *problem.mistakes]
+    said = [
+        f"error: {problem.problem}",
+        *(one for one in problem.mistakes if one != problem.problem),
+    ]
     said += [f"fix: {problem.fix}"] if problem.fix else []
     for text in said:
         for line in text.splitlines():

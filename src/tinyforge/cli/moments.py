@@ -68,8 +68,7 @@ def show_moment(text: str | None, *, in_utc: bool = False) -> str:
         return "-"
     at = datetime.fromisoformat(text)
     shown = at.astimezone(UTC) if in_utc else at.astimezone()
-    exact = f".{shown.microsecond:06d}".rstrip("0") if shown.microsecond else ""
-    return f"{shown:%Y-%m-%d %H:%M:%S}{exact if in_utc else ''} {shown:%Z}"
+    return f"{shown:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def show_length(length: Micros | None) -> str:

@@ -52,7 +52,7 @@ def _explained(out: Screen, view: ExplainView) -> None:
         out.line()
         show_event(out, view.event)
     columns = (
-        Column("WINDOW", whole=True),
+        Column("AT", whole=True),
         Column("DECISION", whole=True, state=True),
         Column("EVENT", whole=True),
         Column("WHY"),
