@@ -4,6 +4,8 @@ import pytest
 
 from tests.operations.house import ME, House
 from tinyforge.errors import InvalidConfig, NotFound, Refused
+from tinyforge.ids import show
+from tinyforge.observe.events import FiredByHand
 from tinyforge.operations.fires import LONGEST_NAME, deploy_trigger
 from tinyforge.operations.runs import Wanted
 
@@ -30,6 +32,15 @@ async def test_a_fire_with_facts_is_matched_against_the_rules(house: House) -> N
     assert missed.next_command == "tinyforge trigger show button"
     hit = await house.doors.firing.fire("button", {"branch": "main"}, ME)
     assert [result.outcome for result in hit.results] == ["matched"]
+
+
+async def test_a_fire_is_told_once_with_who_did_it(house: House) -> None:
+    await house.apply()
+    await house.doors.firing.fire("button", None, ME, dry_run=True)
+    fired = await house.doors.firing.fire("button", None, ME)
+    (told,) = [one for one in house.happened if isinstance(one, FiredByHand)]
+    assert (told.trigger, told.kind, told.actor) == ("button", "manual", ME)
+    assert show("evt", told.event_id) == fired.event
 
 
 async def test_a_rehearsal_gives_the_results_and_stores_nothing(house: House) -> None:

@@ -115,6 +115,15 @@ class ClockSetBack(Happening, frozen=True, kw_only=True):
     planned_again: int
 
 
+class FiredByHand(Happening, frozen=True, kw_only=True):
+    """Somebody fired a trigger; its results are stored."""
+
+    trigger: str
+    kind: str
+    event_id: EventId
+    actor: str
+
+
 class EventsAccepted(Happening, frozen=True, kw_only=True):
     """Stored, and not fanned out yet."""
 

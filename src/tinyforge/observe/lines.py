@@ -55,6 +55,7 @@ SINGLE: Mapping[type[Happening], tuple[Level, str]] = {
     events.RowRepaired: (Level.INFO, "a row that was broken is served again"),
     events.RowWarned: (Level.WARNING, "a value was read in a way its author may not expect"),
     events.ClockSetBack: (Level.WARNING, "the clock was set back; schedules were planned again"),
+    events.FiredByHand: (Level.INFO, "fired by hand"),
     events.EventsAccepted: (Level.DEBUG, "events stored"),
     events.EventQuarantined: (Level.ERROR, "an event is given up: its fan-out died each time"),
     events.HopLimitReached: (Level.ERROR, "not fired: too many runs have followed one another"),

@@ -62,7 +62,7 @@ def open_door(parts: Parts) -> Operations:
     zone_data = version("tzdata")
     events = Events(parts.store)
     works = Runs(parts.store, parts.works, parts.clock)
-    firing = Firing(parts.store, parts.fires, events, parts.clock)
+    firing = Firing(parts.store, parts.fires, events, parts.clock, parts.observe)
     return Operations(
         triggers=Triggers(parts.store, parts.plans, parts.ticks, parts.clock),
         workloads=Workloads(parts.store, works),

@@ -23,6 +23,7 @@ from tinyforge.model import (
     TriggerId,
     Workload,
 )
+from tinyforge.observe.events import FiredByHand, Observe
 from tinyforge.operations.events import Events
 from tinyforge.operations.patience import persist
 from tinyforge.operations.roles import Fires, Reads
@@ -41,6 +42,7 @@ class Firing:
     fires: Fires
     events: Events
     clock: Clock
+    observe: Observe
 
     async def fire(
         self, name: str, facts: Json | None, actor: str, *, dry_run: bool = False
@@ -66,6 +68,14 @@ class Firing:
         receipt = await self.fires.fire(draft)
         if receipt.event is None:
             raise Refused(f"{trigger.name} did not fire: {receipt.reason}", "tinyforge event list")
+        self.observe(
+            FiredByHand(
+                trigger=trigger.name,
+                kind=trigger.kind,
+                event_id=receipt.event.id,
+                actor=draft.actor or "",
+            )
+        )
         results = await self.events.results(receipt.event, receipt.results)
         return FireView(
             trigger=trigger.name,
