@@ -26,7 +26,7 @@ def moments_near_a_shift(draw: st.DrawFn) -> int:
     return draw(st.sampled_from(AROUND)) + draw(st.integers(0, 3 * DAY))
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(crons(), moments_near_a_shift())
 def test_next_is_the_first_moment_strictly_after(expression: Cron, start: int) -> None:
     found = cron.next_after(expression, start)

@@ -233,12 +233,22 @@ def test_epochs_missing_or_not_in_the_row_are_found() -> None:
 
 
 @pytest.mark.parametrize("spec", KINDS)
-def test_before_proved_from_nothing_is_asked(spec: Spec) -> None:
+@pytest.mark.parametrize("n", range(6))
+def test_before_proved_from_nothing_is_asked(spec: Spec, n: int) -> None:
+    true = a_day(spec)
+    fired, until = list(true.fired), list(true.fired)[n].window
+    skipped = [span for span in true.skipped if span.newest > until]
+    pruned = replace(true, fired=fired[n + 1 :], skipped=skipped, proved_from=until)
+    assert faults(pruned) == []
+
+
+@pytest.mark.parametrize("spec", KINDS)
+def test_after_proved_from_a_hole_is_found(spec: Spec) -> None:
     true = a_day(spec)
     fired = list(true.fired)
-    pruned = replace(true, fired=fired[2:], proved_from=fired[1].window)
-    assert faults(pruned) == []
-    assert FaultKind.HOLE in kinds(replace(pruned, fired=[fired[2], *fired[4:]]))
+    kept = [fired[4], *fired[6:]]
+    pruned = replace(true, fired=kept, proved_from=fired[3].window)
+    assert FaultKind.HOLE in kinds(pruned)
 
 
 def test_other_zone_data_explain_what_differs_of_a_cron() -> None:

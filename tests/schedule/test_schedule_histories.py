@@ -191,7 +191,7 @@ def members(span: Span | None, windows: list[Moment]) -> list[Moment]:
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
+TestLife.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
 
 
 @settings(deadline=None)

@@ -146,6 +146,11 @@ def test_moments_end_with_2999(field: str) -> None:
     assert "1973 to 2999" in refusal(interval="1h", anchor=field)
 
 
+@pytest.mark.parametrize("text", ["1973-01-01", "2999-12-31T23:59:59.999999Z"])
+def test_the_first_and_the_last_moment_are_taken(text: str) -> None:
+    assert isinstance(Words(at=text).spec("").timetable.timing, At)
+
+
 @pytest.mark.parametrize("text", ["2026-02-30", "2026-01-05T25:00Z", "2026-01-05T12:00+99:00"])
 def test_a_moment_that_does_not_exist_is_refused(text: str) -> None:
     assert refusal(at=text).startswith("at: ")
