@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from cronsim import CronSim, CronSimError
 from cronsim.cronsim import RANGES, Field
@@ -31,6 +32,7 @@ LONGEST_TEXT = 500
 WEEK = 7
 
 
+@lru_cache(10_000)  # a manifest is read, planned and compiled, and fields are alike
 def plain(text: str) -> str:
     """Return *text* as five plain fields; ValueError where it makes no sense or never comes."""
     if len(text) > LONGEST_TEXT or not text.isascii():
@@ -51,6 +53,7 @@ def _expanded(text: str) -> str:
     return NICKNAMES.get(nickname, text)
 
 
+@lru_cache(10_000)
 def _plain_field(field: Field, text: str) -> str:
     _refuse_long_step(field, text)
     try:
