@@ -105,12 +105,14 @@ class House:
 
     async def work(self) -> None:
         """Run what is queued to its end."""
-        working = asyncio.create_task(self.runner.run())
+        loops = [self.runner.run(), self.runner.logs.run()]
+        working = [asyncio.create_task(loop) for loop in loops]
         async with asyncio.timeout(20):
             while await self._unfinished():
                 await asyncio.sleep(0.01)
-        working.cancel()
-        await asyncio.wait([working])
+        for task in working:
+            task.cancel()
+        await asyncio.wait(working)
 
     async def _unfinished(self) -> bool:
         queued = await self.store.runs(RunFilter(state=RunState.QUEUED, limit=1))

@@ -117,9 +117,26 @@ async def test_a_run_can_be_followed_to_its_end(house: House) -> None:
     assert (shown.run.state, shown.run.trigger) == ("succeeded", "deploy.site")
     assert [attempt.outcome for attempt in shown.attempts] == ["succeeded"]
     log = await house.doors.runs.log(run)
-    while log.chunks:
-        log = await house.doors.runs.log(run, log.next)
     assert log.over
+    assert (await house.doors.runs.log(run, log.next)).over
+
+
+async def test_a_log_comes_in_parts_and_says_when_it_is_over(house: House) -> None:
+    wide = "import sys; [print('x' * 16000) for _ in range(200)]"
+    await house.apply(
+        f'version: 1\nworkloads: {{w: {{kind: command, command: [python3, -c, "{wide}"]}}}}\n'
+    )
+    fired = await house.doors.firing.deploy("w", ME)
+    run = fired.results[0].run or ""
+    assert not (await house.doors.runs.log(run)).over
+    await house.work()
+    parts, after = [], -1
+    while not parts or not parts[-1].over:
+        parts.append(await house.doors.runs.log(run, after))
+        after = parts[-1].next
+    lines = [line for part in parts for chunk in part.chunks for line in chunk.lines]
+    assert lines.count("x" * 16_000) == 200
+    assert len(parts) > 1
 
 
 async def test_a_run_that_failed_can_be_tried_again_and_one_that_succeeded_cannot(

@@ -65,12 +65,13 @@ class Runs:
 
     async def log(self, run_id: str, after: int = -1) -> LogView:
         """Return the next part of the log; over once the run has ended and nothing is left."""
-        run = await self.store.run(_run_id(run_id))
+        run = await self.store.run(_run_id(run_id))  # before its log, which may still grow
         chunks = await self.store.log(run.id, after)
+        upto = chunks[-1].seq if chunks else after
         return LogView(
             chunks=[chunk_view(chunk) for chunk in chunks],
-            next=chunks[-1].seq if chunks else after,
-            over=run.state.is_over and not chunks,
+            next=upto,
+            over=run.state.is_over and not await self.store.log(run.id, upto),
             state=run.state.word,
             next_command=_after_log(run),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -46,7 +47,7 @@ class Triggers:
         self, kind: str | None = None, state: TriggerState | None = None
     ) -> Page[TriggerView]:
         """Return all triggers by name, or those of this kind and state."""
-        views = views_of(await self.reads.catalog())
+        views = await asyncio.to_thread(views_of, await self.reads.catalog())
         wanted = [v for v in views if kind in (None, v.kind) and state in (None, v.state)]
         return Page(items=wanted)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from tinyforge.model import Workload
@@ -21,13 +22,11 @@ class Workloads:
 
     async def find(self) -> Page[WorkloadView]:
         """Return all workloads by name."""
-        catalog = await self.reads.catalog()
-        rows = sorted(catalog.workloads, key=lambda workload: workload.name)
-        return Page(items=[workload_view(row) for row in rows])
+        return Page(items=await asyncio.to_thread(_workloads, await self.reads.catalog()))
 
     async def bindings(self) -> Page[BindingView]:
         """Return all bindings by name."""
-        return Page(items=_bindings(await self.reads.catalog()))
+        return Page(items=await asyncio.to_thread(_bindings, await self.reads.catalog()))
 
     async def show(self, name: str) -> WorkloadDetail:
         workload = await self.reads.workload_named(name)
@@ -40,6 +39,10 @@ class Workloads:
             revisions=[revision_view(one) for one in sorted(revisions, key=lambda r: -r.since)],
             runs=await self.runs.views(latest),
         )
+
+
+def _workloads(catalog: Catalog) -> list[WorkloadView]:
+    return [workload_view(row) for row in sorted(catalog.workloads, key=lambda row: row.name)]
 
 
 def _bindings(catalog: Catalog, of: Workload | None = None) -> list[BindingView]:

@@ -17,6 +17,7 @@ from tinyforge.web.problems import MEDIA_TYPE, encoded, problem
 
 MANIFEST_BODY = 16 * 1024 * 1024
 OTHER_BODY = 1024 * 1024
+MOST_READ = 64 * 1024 * 1024
 BODY_DEADLINE = 30  # seconds for the whole of it
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -111,17 +112,21 @@ async def _body(scope: HTTPScope, receive: Receive) -> bytes:
 
 
 async def _read(receive: Receive, most: int) -> bytes:
-    body = bytearray()
-    while True:
+    """Return the body; one that is too large is read to its end, or nobody hears the answer."""
+    body, size = bytearray(), 0
+    while size <= MOST_READ:
         message = await receive()
         if message["type"] != "http.request":
             raise Turned(problem(HTTPStatus.BAD_REQUEST, "the connection ended within the body"))
-        body += message["body"]
-        if len(body) > most:
-            detail = f"the body is larger than {most} bytes"
-            raise Turned(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail))
+        size += len(message["body"])
+        if size <= most:
+            body += message["body"]
         if not message["more_body"]:
-            return bytes(body)
+            break
+    if size > most:
+        detail = f"the body is larger than {most} bytes"
+        raise Turned(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail))
+    return bytes(body)
 
 
 def _header(scope: HTTPScope, name: bytes) -> bytes:
