@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -145,7 +146,10 @@ def test_a_file_is_no_folder(tmp_path: Path, call: Calls) -> None:
     assert (said.code, "is no folder" in said.err) == (1, True)
 
 
-def test_a_folder_that_no_server_kept_is_said_so(tmp_path: Path, call: Calls) -> None:
+@pytest.mark.parametrize("left", [False, True])
+def test_a_folder_that_no_server_kept_is_said_so(left: bool, tmp_path: Path, call: Calls) -> None:
+    if left:
+        (tmp_path / "tinyforge.db").touch()  # by a server that ended before it had begun
     said = call("trigger", "list")
     assert said.code == 1
     assert "holds no tinyforge.db" in said.err
@@ -163,7 +167,7 @@ def test_a_folder_that_no_server_kept_is_said_so(tmp_path: Path, call: Calls) ->
 def test_what_needs_a_server_says_how_to_start_it(
     words: tuple[str, ...], tmp_path: Path, call: Calls
 ) -> None:
-    (tmp_path / "tinyforge.db").touch()
+    (tmp_path / "tinyforge.db").write_bytes(b"not empty")
     said = call(*words)
     assert said.code == 1
     assert "no server answers at" in said.err
@@ -194,6 +198,20 @@ def test_a_socket_of_somebody_else_names_its_owner(tmp_path: Path) -> None:
         finally:
             os.seteuid(0)
     assert failed.value.fix.startswith("sudo -u root tinyforge")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_file_of_somebody_else_names_its_owner(call: Calls) -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "tinyforge.db").write_bytes(b"not empty")
+        os.seteuid(65_534)
+        try:
+            said = call.bare("run", "list", "--data", folder)
+        finally:
+            os.seteuid(0)
+    assert said.code == 1
+    assert f"{folder}: permission denied; it belongs to root and you are" in said.err
 
 
 def test_the_folder_may_come_from_the_environment(

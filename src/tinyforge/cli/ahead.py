@@ -16,6 +16,7 @@ from tinyforge.cli.options import DEFAULT, Shared
 from tinyforge.cli.reach import Offline, reach
 from tinyforge.cli.screen import Screen, screen
 from tinyforge.cli.tables import Column
+from tinyforge.cli.text import counted
 from tinyforge.clock import MINUTE, SystemClock, moment, rfc3339
 from tinyforge.operations.answers import PreviewView, SimulateView, WindowView
 
@@ -94,12 +95,12 @@ def simulate(
 
 def _simulated(out: Screen, view: SimulateView) -> None:
     until = view.cut_at or view.until
-    out.line(f"{view.total:,} fires from {out.when(view.since)} to {out.when(until)}")
+    out.line(f"{counted(view.total, 'fire')} from {out.when(view.since)} to {out.when(until)}")
     if view.cut_at:
         out.hint(f"cut at {out.when(view.cut_at)}: too many windows; ask for a shorter time")
     if view.busiest:
-        fires = "fire" if view.busiest.fires == 1 else "fires"
-        out.line(f"busiest minute: {out.when(view.busiest.minute)}, {view.busiest.fires:,} {fires}")
+        fires = counted(view.busiest.fires, "fire")
+        out.line(f"busiest minute: {out.when(view.busiest.minute)}, {fires}")
         _chart(out, view, until)
     for note in view.notes:
         out.hint(out.words(note))

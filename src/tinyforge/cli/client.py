@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 import pwd
 import socket as sockets
 from collections.abc import Iterator, Mapping
@@ -155,7 +155,7 @@ class SocketDoor:
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             raise ServerDown(str(self._path)) from None
         except PermissionError:
-            raise _not_yours(self._path) from None
+            raise not_yours(self._path) from None
         except OSError as problem:
             raise CommandFailed(
                 f"{self._path}: {_reason(problem)}", "give a shorter --data, or try again"
@@ -184,21 +184,23 @@ def _reason(problem: BaseException) -> str:
     return (problem.strerror if isinstance(problem, OSError) else "") or str(problem)
 
 
-def _not_yours(path: Path) -> CommandFailed:
+def not_yours(path: Path) -> CommandFailed:
     """Name whose it is, as far as that can be seen from outside."""
     owner = next(filter(None, map(_owner, (path, *path.absolute().parents))), "root")
-    me = getpass.getuser()
     return CommandFailed(
-        f"{path}: permission denied; it belongs to {owner} and you are {me}",
+        f"{path}: permission denied; it belongs to {owner} and you are {user(os.geteuid())}",
         f"sudo -u {owner} tinyforge …",
     )
 
 
 def _owner(path: Path) -> str | None:
     try:
-        number = path.stat().st_uid
+        return user(path.stat().st_uid)
     except OSError:
         return None
+
+
+def user(number: int) -> str:
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TypeAlias, cast
 
-from tinyforge.cli.client import Api, Door, SocketDoor
+from tinyforge.cli.client import Api, Door, SocketDoor, not_yours
 from tinyforge.cli.failure import CommandFailed, ServerDown
 from tinyforge.cli.screen import Screen
 from tinyforge.settings import data_folder
@@ -55,11 +55,16 @@ def refuse_no_data(data: Path, down: ServerDown) -> None:
         ) from down
     if not data.is_dir():
         raise CommandFailed(f"{data} is no folder", "give the data folder with --data") from down
-    if not (data / DATABASE).exists():
+    database = data / DATABASE
+    if not database.exists() or database.stat().st_size == 0:
         raise CommandFailed(
             f"{data} is no data folder of a server: it holds no {DATABASE}",
             f"{start} makes it one; or give the right one with --data",
         ) from down
+    for path in (data, database):
+        # Reading takes part in the write-ahead log, and so needs to write as well.
+        if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+            raise not_yours(path) from down
 
 
 @contextmanager

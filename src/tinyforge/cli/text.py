@@ -28,6 +28,10 @@ def columns(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
 
 
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def padded(text: str, width: int) -> str:
     """Return *text* at exactly *width* columns; what is cut off ends in `…`."""
     if text.isascii() and len(text) <= width:

@@ -13,6 +13,7 @@ from tinyforge.cli.options import DEFAULT, Shared
 from tinyforge.cli.reach import Offline, reach
 from tinyforge.cli.screen import Screen, screen
 from tinyforge.cli.tables import Column
+from tinyforge.cli.text import counted
 from tinyforge.clock import SystemClock, rfc3339
 from tinyforge.operations.answers import DoctorView, ExplainView, VerifyView
 
@@ -81,8 +82,8 @@ def verify(trigger: str | None = None, /, *, shared: Shared = DEFAULT) -> int:
 def _verified(out: Screen, view: VerifyView) -> None:
     checked = view.checked
     out.line(
-        f"checked {checked.windows:,} windows and {checked.events:,} events"
-        f" of {checked.triggers:,} triggers"
+        f"checked {counted(checked.windows, 'window')} and {counted(checked.events, 'event')}"
+        f" of {counted(checked.triggers, 'trigger')}"
     )
     columns = (
         Column("TRIGGER"),
@@ -101,7 +102,7 @@ def _verified(out: Screen, view: VerifyView) -> None:
     if view.ok:
         out.line("every window has exactly one decision, and every event its results")
     else:
-        out.hint(f"{len(view.faults):,} faults" if view.faults else "windows are overdue")
+        out.hint(counted(len(view.faults), "fault") if view.faults else "windows are overdue")
     out.next(view.next_command)
 
 
