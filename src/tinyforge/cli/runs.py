@@ -31,6 +31,13 @@ COLUMNS = (
     Column("TOOK", whole=True, right=True),
     Column("ERROR", leave_out=1),
 )
+ATTEMPTS = (
+    Column("ATTEMPT", whole=True, right=True),
+    Column("OUTCOME", whole=True, state=True),
+    Column("STARTED", whole=True),
+    Column("TOOK", whole=True, right=True),
+    Column("ERROR"),
+)
 
 
 def list_(
@@ -96,45 +103,31 @@ def show(run: str, /, *, shared: Shared = DEFAULT) -> int:
 
 
 def _show(out: Screen, detail: RunDetail) -> None:
-    run = detail.run
-    out.facts(
-        {
-            "run": run.id,
-            "state": run.state,
-            "error": run.error or "",
-            "superseded by": run.superseded_by or "",
-            "workload": run.workload,
-            "trigger": run.trigger,
-            "event": run.event,
-            "queued": out.when(run.queued_at),
-            "ready": out.when(run.ready_at) if run.ready_at != run.queued_at else "",
-            "started": out.when(run.started_at) if run.started_at else "",
-            "ended": out.when(run.ended_at) if run.ended_at else "",
-            "took": show_length(run.took_us) if run.took_us is not None else "",
-        }
-    )
+    out.facts(_facts(out, detail.run))
     if detail.attempts:
         out.line()
-    columns = (
-        Column("ATTEMPT", whole=True, right=True),
-        Column("OUTCOME", whole=True, state=True),
-        Column("STARTED", whole=True),
-        Column("TOOK", whole=True, right=True),
-        Column("ERROR"),
+    rows = (
+        (str(a.number), a.outcome, out.when(a.started_at), show_length(a.took_us), a.error or "")
+        for a in detail.attempts
     )
-    out.table(
-        columns,
-        (
-            (
-                str(a.number),
-                a.outcome,
-                out.when(a.started_at),
-                show_length(a.took_us),
-                a.error or "",
-            )
-            for a in detail.attempts
-        ),
-    )
+    out.table(ATTEMPTS, rows)
+
+
+def _facts(out: Screen, run: RunView) -> dict[str, str]:
+    return {
+        "run": run.id,
+        "state": run.state,
+        "error": run.error or "",
+        "superseded by": run.superseded_by or "",
+        "workload": run.workload,
+        "trigger": run.trigger,
+        "event": run.event,
+        "queued": out.when(run.queued_at),
+        "ready": out.when(run.ready_at) if run.ready_at != run.queued_at else "",
+        "started": out.when(run.started_at) if run.started_at else "",
+        "ended": out.when(run.ended_at) if run.ended_at else "",
+        "took": show_length(run.took_us) if run.took_us is not None else "",
+    }
 
 
 def logs(
