@@ -6,19 +6,19 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import attrgetter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from tinyforge.clock import Micros, Moment
+from tinyforge.engine.bound import Bound, Bounds
 from tinyforge.engine.fanout import FanOut, Judged
 from tinyforge.engine.pacer import Pacer
 from tinyforge.model import Event, EventId, TriggerId
 from tinyforge.observe.events import FiredWindow, WindowsSkipped
 from tinyforge.schedule.decide import decide
 from tinyforge.schedule.decision import Decision, Fire, State
+from tinyforge.schedule.quick import Alone, Quick, quick
 from tinyforge.schedule.spec import Spec, load_spec
 from tinyforge.store.port import (
     Advance,
@@ -26,7 +26,7 @@ from tinyforge.store.port import (
     Due,
     Events,
     FanOutBatch,
-    Route,
+    Matched,
     Schedules,
     Skip,
 )
@@ -54,16 +54,21 @@ class Batch:
     """Due rows, decided. *plain* ones have no rule to match: their runs go along."""
 
     now: Moment
-    generation: int = 0
+    generation: int | None = None
     plain: Steps = field(default_factory=Steps)
     judged: Judged = field(default_factory=lambda: Judged([], []))
     ruled: Steps = field(default_factory=Steps)
     events: list[Event] = field(default_factory=list)  # of the ruled ones
     unfit: list[tuple[TriggerId, str]] = field(default_factory=list)  # and why
 
+    def note_generation(self, generation: int | None) -> None:
+        """Keep the oldest that any slice was decided on: a newer one refuses the batch."""
+        seen = generation or 0
+        self.generation = seen if self.generation is None else min(self.generation, seen)
+
     def fan_out(self, may_begin: int) -> FanOutBatch:
         return FanOutBatch(
-            generation=self.generation,
+            generation=self.generation or 0,
             events=[fired.event_id for fired in self.plain.fired],
             matched=self.judged.matched,
             unmatched=self.judged.unmatched,
@@ -71,13 +76,19 @@ class Batch:
         )
 
 
+class Compiled(NamedTuple):
+    spec: Spec
+    quick: Quick
+
+
 @dataclass
 class Decider:
     store: DueStore
     fanout: FanOut
+    bounds: Bounds
     pacer: Pacer
     tick_interval: Micros
-    _specs: OrderedDict[int, Spec] = field(default_factory=OrderedDict)
+    _specs: OrderedDict[int, Compiled] = field(default_factory=OrderedDict)
 
     async def decide(self, rows: Sequence[Due], now: Moment) -> Batch:
         """Decide *rows* in slices, giving the loop back in between."""
@@ -85,52 +96,77 @@ class Decider:
         for start in range(0, len(rows), SLICE):
             if start:
                 await asyncio.sleep(0)
-            self._decide_slice(rows[start : start + SLICE], batch, first=not start)
+            self._decide_slice(rows[start : start + SLICE], batch)
         return batch
 
-    def _decide_slice(self, rows: Sequence[Due], batch: Batch, *, first: bool) -> None:
-        specs = self._known_specs(rows)
-        routes = self.store.routes([row.trigger_id for row in rows])
-        batch.generation = routes.generation if first else min(batch.generation, routes.generation)
-        ids = self._new_ids(len(rows), batch.now)
-        by_trigger = groupby(routes.rows, attrgetter("trigger_id"))
-        for row, event_id, (_, bound) in zip(rows, ids, by_trigger, strict=True):
-            bindings = list(bound)
-            spec = specs.get(row.spec_id)
-            if not bindings[0].is_schedule or spec is None:
-                batch.unfit.append((row.trigger_id, bindings[0].trigger or ""))
+    def _decide_slice(self, rows: Sequence[Due], batch: Batch) -> None:
+        specs, now = self._known_specs(rows), batch.now
+        bounds = self.bounds.of([row.trigger_id for row in rows])
+        batch.note_generation(self.bounds.generation)
+        for row, number in zip(rows, self.store.new_ids(len(rows), now), strict=True):
+            bound, spec = bounds[row.trigger_id], specs.get(row.spec_id)
+            if spec is None or not bound.may_fire:
+                batch.unfit.append((row.trigger_id, bound.trigger))
                 continue
-            try:
-                decision = decide(spec, _state_of(row), batch.now, row.due_at)
-            except (ValueError, ArithmeticError) as problem:
-                batch.unfit.append((row.trigger_id, f"cannot be decided: {problem}"))
-                continue
-            self._take(row, decision, event_id, bindings, batch)
+            alone = None if bound.plain is None else spec.quick(row, now)
+            if alone is None:
+                self._take(row, spec.spec, EventId(number), bound, batch)
+            else:
+                self._take_alone(row, alone, EventId(number), bound, batch)
 
-    def _take(
-        self,
-        row: Due,
-        decision: Decision,
-        event_id: EventId,
-        bindings: Sequence[Route],
-        batch: Batch,
+    def _take_alone(
+        self, row: Due, alone: Alone, event_id: EventId, bound: Bound, batch: Batch
     ) -> None:
-        ruled = any(route.rule is not None for route in bindings)
+        """Take the usual fire: nothing folded, nothing skipped, nothing to match."""
+        trigger_id, due = row.trigger_id, row.due_at
+        fired, base, coming, overdue = alone
+        moved = (trigger_id, due, fired, base, coming, event_id, row.epoch, due, 0, None)
+        batch.plain.advances.append(Advance._make((*moved, row.revision_id)))
+        late_by = batch.now - due
+        batch.plain.fired.append(
+            FiredWindow(
+                trigger_id=trigger_id,
+                trigger=bound.trigger,
+                event_id=event_id,
+                window=due,
+                late_by=late_by,
+                overdue=overdue,
+            )
+        )
+        self._place_all(event_id, late_by, bound, batch)
+
+    def _place_all(self, event_id: EventId, late_by: Micros, bound: Bound, batch: Batch) -> None:
+        late, ready_at = late_by > self.tick_interval, batch.now
+        for binding_id, workload_id, queue, repeatable in bound.plain or ():
+            if late:
+                ready_at = self.pacer.ready_at(batch.now)
+            batch.judged.matched.append(
+                Matched(event_id, binding_id, workload_id, queue, repeatable, ready_at)
+            )
+        for route in bound.routes:
+            if late:
+                ready_at = self.pacer.ready_at(batch.now)
+            self.fanout.place(event_id, route, ready_at, batch.judged)
+
+    def _take(self, row: Due, spec: Spec, event_id: EventId, bound: Bound, batch: Batch) -> None:
+        ruled = bound.is_ruled
         steps = batch.ruled if ruled else batch.plain
+        try:
+            decision = decide(spec, _state_of(row), batch.now, row.due_at)
+        except (ValueError, ArithmeticError) as problem:
+            batch.unfit.append((row.trigger_id, f"{bound.trigger} cannot be decided: {problem}"))
+            return
         fire, state = decision.fire, decision.state
         steps.advances.append(_advance(row, decision, event_id))
         if decision.skipped is not None:
-            self._skip(row, decision, bindings[0].trigger or "", steps)
+            self._skip(row, decision, bound.trigger, steps)
         if fire is None:
             return
-        steps.fired.append(_fired(row, fire, event_id, bindings[0].trigger or ""))
+        steps.fired.append(_fired(row, fire, event_id, bound.trigger))
         if ruled:
             batch.events.append(_event(row, fire, state, event_id, batch.now))
             return
-        late = fire.late_by > self.tick_interval
-        for route in bindings:
-            ready_at = self.pacer.ready_at(batch.now) if late else batch.now
-            self.fanout.place(event_id, route, ready_at, batch.judged)
+        self._place_all(event_id, fire.late_by, bound, batch)
 
     def _skip(self, row: Due, decision: Decision, name: str, steps: Steps) -> None:
         skipped = decision.skipped
@@ -150,22 +186,20 @@ class Decider:
             )
         )
 
-    def _known_specs(self, rows: Sequence[Due]) -> dict[int, Spec]:
+    def _known_specs(self, rows: Sequence[Due]) -> dict[int, Compiled]:
         """Return the compiled specs of *rows*; one that cannot be read is left out."""
         wanted = {row.spec_id for row in rows}
         found = {number: spec for number in wanted if (spec := self._specs.get(number))}
         missing = sorted(wanted - found.keys())
         for number, text in self.store.specs(missing).items() if missing else ():
             try:
-                found[number] = self._specs[number] = load_spec(text, self.tick_interval)
+                loaded = load_spec(text, self.tick_interval)
             except (ValueError, msgspec.MsgspecError):
                 continue
+            found[number] = self._specs[number] = Compiled(loaded, quick(loaded))
         while len(self._specs) > MOST_SPECS:
             self._specs.popitem(last=False)
         return found
-
-    def _new_ids(self, count: int, now: Moment) -> list[EventId]:
-        return [EventId(number) for number in self.store.new_ids(count, now)]
 
 
 def _state_of(row: Due) -> State:

@@ -33,6 +33,7 @@ BATCH = 1_000
 ATTEMPTS = 5
 MOST_MATCHERS = 10_000
 LONGEST_REASON = 500
+MOST_KINDS = 1_000
 
 
 class EventStore(Events, Config, Protocol):
@@ -58,6 +59,7 @@ class FanOut:
     _matchers: OrderedDict[tuple[TriggerId, int | None, str], Matcher] = field(
         default_factory=OrderedDict
     )
+    _idempotent: dict[str, bool | None] = field(default_factory=dict)
 
     async def deliver(self, events: Sequence[Event]) -> list[list[Result]]:
         """Give every binding of every event one result. Harmless the second time."""
@@ -126,32 +128,42 @@ class FanOut:
 
     def place(self, event_id: EventId, route: Route, ready_at: Moment, judged: Judged) -> None:
         """Decide a binding that no rule stands before."""
-        if route.binding_id is None:
+        binding = route.binding_id
+        if binding is None:
             return
-        if route.broken is not None:
-            self._refuse(event_id, route, Outcome.MATCH_FAILED, route.broken, judged)
-            return
-        if not route.enabled:
-            self._refuse(event_id, route, Outcome.DISABLED, "the binding is disabled", judged)
-            return
-        repeatable = self._is_repeatable(route)
-        if repeatable is None:
-            reason = f"no workload kind {route.workload_kind!r} is installed"
-            self._refuse(event_id, route, Outcome.UNKNOWN_KIND, reason, judged)
+        repeatable = self.is_repeatable(route)
+        if repeatable is None or not route.enabled:
+            self._refuse(event_id, route, *self._why_not(route), judged)
             return
         judged.matched.append(
-            Matched(
-                event_id, route.binding_id, route.workload_id, route.queue, repeatable, ready_at
-            )
+            Matched(event_id, binding, route.workload_id, route.queue, repeatable, ready_at)
         )
 
-    def _is_repeatable(self, route: Route) -> bool | None:
-        """Return whether the workload may run twice; None: nobody knows its kind."""
+    def _why_not(self, route: Route) -> tuple[Outcome, str]:
+        if route.broken is not None:
+            return Outcome.MATCH_FAILED, route.broken
+        if not route.enabled:
+            return Outcome.DISABLED, "the binding is disabled"
+        return Outcome.UNKNOWN_KIND, f"no workload kind {route.workload_kind!r} is installed"
+
+    def is_repeatable(self, route: Route) -> bool | None:
+        """Return whether the workload may run twice; None: it cannot run at all."""
+        if route.broken is not None:
+            return None
+        kind = route.workload_kind
         try:
-            by_kind = self.plugins.idempotent(route.workload_kind)
+            by_kind = self._idempotent[kind]
+        except KeyError:
+            by_kind = self._idempotent[kind] = self._ask_kind(kind)
+        return by_kind if by_kind is None or route.idempotent is None else bool(route.idempotent)
+
+    def _ask_kind(self, kind: str) -> bool | None:
+        if len(self._idempotent) > MOST_KINDS:  # names that hands wrote
+            self._idempotent.clear()
+        try:
+            return self.plugins.idempotent(kind)
         except (UnknownKind, InvalidConfig):
             return None
-        return by_kind if route.idempotent is None else bool(route.idempotent)
 
     def _refuse(
         self, event_id: EventId, route: Route, outcome: Outcome, reason: str, judged: Judged

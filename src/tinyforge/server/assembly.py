@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tinyforge.clock import Clock, Micros
+from tinyforge.engine.bound import Bounds
 from tinyforge.engine.byhand import HandChanges
 from tinyforge.engine.deciding import Decider
 from tinyforge.engine.fanout import FanOut
@@ -67,7 +68,8 @@ def assemble(around: Surroundings, settings: Settings) -> Engine:
     orders = Orders(store, plugins)
     followers = Followers(store, plugins, observe)
     logs = LogKeeper(store, clock)
-    decider = Decider(store, fanout, Pacer(settings.catch_up_rate or 0), tick_interval)
+    pacer = Pacer(settings.catch_up_rate or 0)
+    decider = Decider(store, fanout, Bounds(store, fanout), pacer, tick_interval)
     by_hand = HandChanges(store, planner, observe)
     return Engine(
         store=store,

@@ -16,6 +16,7 @@ DATABASE = "tinyforge.db"
 LOCK = "tinyforge.lock"
 BUSY_TIMEOUT_MS = 5_000
 CACHE_KIB = 32 * 1024
+MAPPED = 2**31  # bytes: a reader forgets its cache at each commit of the writer
 ENVIRONMENT = (  # the machine's fault, not the statement's
     apsw.FullError,
     apsw.IOError,
@@ -41,6 +42,7 @@ def open_writer(path: Path) -> apsw.Connection:
 def open_reader(path: Path) -> apsw.Connection:
     connection = _open(path, apsw.SQLITE_OPEN_READWRITE)
     connection.execute("PRAGMA query_only = 1")
+    connection.execute(f"PRAGMA mmap_size = {MAPPED}")
     return connection
 
 

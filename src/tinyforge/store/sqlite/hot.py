@@ -36,7 +36,7 @@ from tinyforge.store.port import (
     Unplanned,
 )
 from tinyforge.store.sqlite import statements as sql
-from tinyforge.store.sqlite.lanes import Queued
+from tinyforge.store.sqlite.lanes import BEGINS, WAITS, Queued
 from tinyforge.store.sqlite.parts import Parts, ask, snapshot, text
 from tinyforge.store.sqlite.rows import event_of
 
@@ -207,20 +207,20 @@ class HotPath:
             entry = Queued(event, run, binding, 0, ready, repeatable)
             placed = place(workload, queue, entry, now, may_begin=repeatable and left > 0)
             row = (number, event, binding, workload, ready)
-            if placed.running:
+            if placed is WAITS:
+                rows.queued.append(row)
+            elif placed is BEGINS:
                 left -= 1
                 rows.born.append(row)
                 taken.append(TakenRun(run, event, binding, workload, 1, repeatable))
             elif placed.refusal is not None:
-                rows.refused.append(
-                    Unmatched(event, binding, placed.refusal, _BUSY[placed.refusal])
-                )
+                reason = _BUSY[placed.refusal]
+                rows.refused.append(Unmatched(event, binding, placed.refusal, reason))
             elif placed.superseded_by is not None:
                 rows.superseded.append((*row, placed.superseded_by))
-            else:
+            elif placed.supersedes is not None:
                 rows.queued.append(row)
-                if placed.supersedes is not None:
-                    rows.supersedes.append((placed.supersedes, number))
+                rows.supersedes.append((placed.supersedes, number))
         if len(batch.events) == 1:
             rows.results.extend(_results(batch, ids, rows.refused))
         return rows, taken

@@ -33,6 +33,11 @@ class Placed(NamedTuple):
     supersedes: RunId | None = None
 
 
+BEGINS, WAITS = Placed(running=True), Placed()
+BUSY, FULL = Placed(refusal=Outcome.SKIPPED_BUSY), Placed(refusal=Outcome.SKIPPED_FULL)
+LATEST, EVERY, SKIP = (queue.value for queue in (Queue.LATEST, Queue.EVERY, Queue.SKIP))
+
+
 class Lane:
     __slots__ = ("listed", "queue", "running")
 
@@ -51,10 +56,7 @@ class Lane:
 
     def insert(self, entry: Queued) -> None:
         """Keep the order of acceptance, whenever the run arrives."""
-        if not self.queue or self.queue[-1] < entry:
-            self.queue.append(entry)
-            return
-        at = next(n for n, other in enumerate(self.queue) if entry < other)
+        at = next((n for n, other in enumerate(self.queue) if entry < other), len(self.queue))
         self.queue.insert(at, entry)
 
 
@@ -77,27 +79,28 @@ class Lanes:
             self._lane(workload_id).running = run_id
             self.running += 1
         for workload_id, entry in queued:
-            self._enqueue(workload_id, entry, now)
+            self._enqueue(workload_id, self._lane(workload_id), entry, now)
 
     def place(
         self, workload_id: WorkloadId, queue: str, entry: Queued, now: Moment, *, may_begin: bool
     ) -> Placed:
         """Give a new run its place: it begins, waits, is superseded, or is refused."""
         lane = self._lanes.get(workload_id)
-        if lane is None or lane.is_idle:
+        if lane is None:
+            lane = self._lanes[workload_id] = Lane()
             if may_begin and entry.ready_at <= now:
-                self._lane(workload_id).running = entry.run_id
+                lane.running = entry.run_id
                 self.running += 1
-                return Placed(running=True)
-        elif queue == Queue.SKIP:
-            return Placed(refusal=Outcome.SKIPPED_BUSY)
-        elif queue == Queue.EVERY:
+                return BEGINS
+        elif queue == SKIP:
+            return BUSY
+        elif queue == EVERY:
             if len(lane.queue) >= MOST_QUEUED:
-                return Placed(refusal=Outcome.SKIPPED_FULL)
+                return FULL
         elif lane.queue:
             return self._place_latest(workload_id, lane, entry, now)
-        self._enqueue(workload_id, entry, now)
-        return Placed()
+        self._enqueue(workload_id, lane, entry, now)
+        return WAITS
 
     def _place_latest(
         self, workload_id: WorkloadId, lane: Lane, entry: Queued, now: Moment
@@ -107,7 +110,7 @@ class Lanes:
             return Placed(superseded_by=newest.run_id)
         lane.queue.pop()
         self.queued -= 1
-        self._enqueue(workload_id, entry, now)
+        self._enqueue(workload_id, lane, entry, now)
         return Placed(supersedes=newest.run_id)
 
     def put_back(
@@ -115,11 +118,11 @@ class Lanes:
     ) -> RunId | None:
         """Queue a run again; return the newer one that supersedes it instead, if any."""
         lane = self._lanes.get(workload_id)
-        if queue == Queue.LATEST and lane is not None and lane.queue:
+        if queue == LATEST and lane is not None and lane.queue:
             newest = lane.queue[-1]
             if newest.event_id > entry.event_id:
                 return newest.run_id
-        self._enqueue(workload_id, entry, now)
+        self._enqueue(workload_id, self._lane(workload_id), entry, now)
         return None
 
     def ended(self, workload_id: WorkloadId, run_id: RunId, now: Moment) -> None:
@@ -184,11 +187,15 @@ class Lanes:
             lane = self._lanes[workload_id] = Lane()
         return lane
 
-    def _enqueue(self, workload_id: WorkloadId, entry: Queued, now: Moment) -> None:
-        lane = self._lane(workload_id)
-        lane.insert(entry)
+    def _enqueue(self, workload_id: WorkloadId, lane: Lane, entry: Queued, now: Moment) -> None:
+        queue = lane.queue
+        if not queue or queue[-1].event_id < entry.event_id:
+            queue.append(entry)
+        else:
+            lane.insert(entry)
         self.queued += 1
-        self._list(workload_id, lane, now)
+        if lane.running is None and not lane.listed:
+            self._list(workload_id, lane, now)
 
     def _list(self, workload_id: WorkloadId, lane: Lane, now: Moment) -> None:
         """Note where an idle lane will be looked for."""

@@ -1,0 +1,39 @@
+"""Workloads that cost nothing, so that only our own work is measured."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from typing import ClassVar
+
+from tinyforge.kinds import DeployContext, WorkloadKind
+from tinyforge.plugins import Plugins
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noop(WorkloadKind):
+    idempotent: ClassVar[bool] = True
+
+    async def deploy(self, context: DeployContext) -> None:
+        return
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nap(WorkloadKind):
+    """Works for a while without any CPU."""
+
+    seconds: str
+
+    async def deploy(self, context: DeployContext) -> None:
+        await asyncio.sleep(float(self.seconds))
+
+
+def plugins() -> Plugins:
+    group = "tinyforge.workloads"
+    return Plugins.discover(
+        also=[
+            EntryPoint("noop", "benchmarks.kinds:Noop", group),
+            EntryPoint("nap", "benchmarks.kinds:Nap", group),
+        ]
+    )

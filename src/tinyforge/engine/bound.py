@@ -1,0 +1,97 @@
+"""What is bound to which trigger, kept in memory as long as the config is the same.
+
+A reader forgets its pages at each commit of the writer, so asking the file costs more than all
+the rest of a fire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple, Protocol
+
+from tinyforge.engine.fanout import FanOut
+from tinyforge.model import BindingId, TriggerId, WorkloadId
+from tinyforge.store.port import Events, Route, Schedules
+
+MOST_KEPT = 100_000  # triggers, about 300 bytes each
+
+
+class Plain(NamedTuple):
+    """A binding that any event of its trigger matches."""
+
+    binding_id: BindingId
+    workload_id: WorkloadId
+    queue: str
+    repeatable: bool
+
+
+class Bound(NamedTuple):
+    """The bindings of one trigger. *plain* is None where some rule or refusal has its say."""
+
+    trigger: str
+    may_fire: bool
+    plain: tuple[Plain, ...] | None
+    routes: Sequence[Route]  # empty where all are plain
+
+    @property
+    def is_ruled(self) -> bool:
+        return any(route.rule is not None for route in self.routes)
+
+
+class BoundStore(Events, Schedules, Protocol):
+    """The roles that this room needs."""
+
+
+@dataclass
+class Bounds:
+    store: BoundStore
+    fanout: FanOut
+    generation: int | None = None
+    _kept: dict[TriggerId, Bound] = field(default_factory=dict)
+
+    def of(self, trigger_ids: Sequence[TriggerId]) -> dict[TriggerId, Bound]:
+        """Return what is bound to each, all of one generation of the config."""
+        self._forget_if_changed(self.store.generation(), len(trigger_ids))
+        kept = self._kept
+        missing = sorted({number for number in trigger_ids if number not in kept})
+        if missing:
+            found = self.store.routes(missing)
+            self._forget_if_changed(found.generation, 0)
+            kept.update(self._bound(found.rows))
+            if len(missing) < len(trigger_ids) and not kept.keys() >= set(trigger_ids):
+                return self.of(trigger_ids)
+        return kept
+
+    def _forget_if_changed(self, generation: int, coming: int) -> None:
+        if generation != self.generation or len(self._kept) + coming > MOST_KEPT:
+            self._kept.clear()
+            self.generation = generation
+
+    def _bound(self, rows: Sequence[Route]) -> Iterator[tuple[TriggerId, Bound]]:
+        for trigger_id, group in groupby(rows, attrgetter("trigger_id")):
+            routes = tuple(group)
+            first = routes[0]
+            plain = self._plain(routes)
+            yield (
+                trigger_id,
+                Bound(
+                    first.trigger or "",
+                    bool(first.is_schedule),
+                    plain,
+                    routes if plain is None else (),
+                ),
+            )
+
+    def _plain(self, routes: Sequence[Route]) -> tuple[Plain, ...] | None:
+        found: list[Plain] = []
+        for route in routes:
+            if route.binding_id is None:
+                continue
+            repeatable = self.fanout.is_repeatable(route)
+            if route.rule is not None or not route.enabled or repeatable is None:
+                return None
+            found.append(Plain(route.binding_id, route.workload_id, route.queue, repeatable))
+        return tuple(found)
