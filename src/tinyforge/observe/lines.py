@@ -26,7 +26,7 @@ Line: TypeAlias = dict[str, object]
 
 LONGEST_TEXT = 4_096  # characters of one value
 MOST_IDS = 20  # of one list
-ROW_ID = "row_id"  # as SQL knows it; text, for JSON numbers hold 53 bits
+AS_TEXT = ("row_id", "instance")  # JSON numbers hold 53 bits
 
 
 class Level(IntEnum):
@@ -224,7 +224,7 @@ def shape_of(record: type[Struct]) -> tuple[tuple[str, str, Form, bool], ...]:
             continue
         plain = annotation.removesuffix(" | None")
         may_lack = plain != annotation and annotation not in FORMS
-        form = FORMS[annotation if annotation in FORMS else plain] if name != ROW_ID else str
+        form = FORMS[annotation if annotation in FORMS else plain] if name not in AS_TEXT else str
         key = f"{name}_ms" if plain == "Micros" else name
         found.append((key, name, form, may_lack))
     return tuple(found)
