@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -43,7 +44,9 @@ def serve(settings: Settings) -> int:
 
 def _log(settings: Settings, pipe: Pipe) -> Observe:
     render = rendering(settings.log_format, terminal=sys.stderr.isatty())
-    return Log(pipe, render, SystemClock(), Level[settings.log_level.name])
+    log = Log(pipe, render, SystemClock(), Level[settings.log_level.name])
+    logging.basicConfig(handlers=[log])  # what libraries have to say
+    return log
 
 
 def _refused(pipe: Pipe, problem: TinyforgeError, code: int) -> int:

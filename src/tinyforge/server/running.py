@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 from tinyforge import __version__
 from tinyforge.clock import Clock, Micros, Moment, SystemClock
+from tinyforge.engine.ticker import clamp
 from tinyforge.observe.events import Committed, Observe, ServerStarted, ServerStopped, Started
 from tinyforge.observe.listeners import listeners
 from tinyforge.observe.ready import Readiness
@@ -142,7 +143,8 @@ class Server:
 
     def _observers(self, tally: Tally) -> tuple[Observe, Callable[[], str | None]]:
         """Return who is told what happens, and the question whether windows can be recorded."""
-        readiness = Readiness(self.clock.monotonic, self.settings.tick_interval)
+        tick_interval = clamp(self.settings.tick_interval, lambda _: None)
+        readiness = Readiness(self.clock.monotonic, tick_interval)
         told: list[Observe] = [*self.listening, tally, readiness]
         if self.settings.crash_at is not None:
             told.append(CrashAt.read(self.settings.crash_at))
