@@ -23,12 +23,21 @@ def moment(aware: datetime) -> Moment:
     return (aware - EPOCH) // MICROSECOND
 
 
+FIRST = moment(datetime.min.replace(tzinfo=UTC))
+LAST = moment(datetime.max.replace(tzinfo=UTC))
+
+
 def utc(at: Moment) -> datetime:
     return EPOCH + timedelta(microseconds=at)
 
 
 def rfc3339(at: Moment) -> str:
-    """Return *at* in UTC with as many digits as it needs: `2026-01-05T12:00:00Z`."""
+    """Return *at* in UTC with as many digits as it needs: `2026-01-05T12:00:00Z`.
+
+    What lies outside the calendar, as a hand may have written it, is shown as its first or last.
+    """
+    if not FIRST <= at <= LAST:
+        at = FIRST if at < FIRST else LAST
     return utc(at).isoformat().replace("+00:00", "Z")
 
 

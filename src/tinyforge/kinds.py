@@ -16,6 +16,7 @@ from msgspec import Struct
 from tinyforge.model import Event, Json
 
 API = 1
+LONGEST_SHOWN = 100  # of a fact or a rule, in a reason
 
 
 class Match(Struct, frozen=True):
@@ -48,8 +49,13 @@ def match_facts(rule: Json, facts: Json) -> Match:
     for key, wanted in rule.items():
         found = facts.get(key)
         if found not in (wanted if isinstance(wanted, list | tuple) else [wanted]):
-            return Match(False, f"{key} is {found!r}, not {wanted!r}")
+            return Match(False, f"{key} is {_brief(found)}, not {_brief(wanted)}")
     return MATCHED
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 class EndedRun(Struct, frozen=True, kw_only=True):

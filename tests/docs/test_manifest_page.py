@@ -11,6 +11,7 @@ from tinyforge.kinds import DeployContext, RunLog
 from tinyforge.manifest import entries
 from tinyforge.model import Event, EventId, TriggerId
 from tinyforge.plugins import Plugins, Role
+from tinyforge.store import definition
 from tinyforge.workloads.account import account
 from tinyforge.workloads.environment import EVENT_FILE, OURS, TOLD, environment
 
@@ -27,9 +28,9 @@ BUILT_IN = {
     ("heading", "keys"),
     [
         ("## At the top", entries.MANIFEST_KEYS),
-        ("## Every workload", entries.WORKLOAD_KEYS),
-        ("## Every trigger", entries.TRIGGER_KEYS),
-        ("## Every binding", entries.BINDING_KEYS),
+        ("## Every workload", definition.WORKLOAD_KEYS),
+        ("## Every trigger", definition.TRIGGER_KEYS),
+        ("## Every binding", definition.BINDING_KEYS),
     ],
 )
 def test_every_common_key_is_described(heading: str, keys: tuple[str, ...]) -> None:

@@ -8,10 +8,10 @@ from tests.manifest.world import SITE, World, mistakes_in, understood
 from tinyforge.clock import MINUTE, SECOND
 from tinyforge.errors import InvalidManifest
 from tinyforge.manifest.document import read
-from tinyforge.manifest.entries import as_duration
 from tinyforge.model import DEFAULT_TIMEOUT, Queue, Retry
 from tinyforge.plugins import Plugins
 from tinyforge.schedule.words import duration
+from tinyforge.store.definition import as_duration
 
 WORKLOAD = "version: 1\nworkloads:\n  site: {{kind: command, command: [ls], {}}}\n"
 TRIGGER = "version: 1\ntriggers:\n  night: {}\n"

@@ -10,7 +10,6 @@ from tests.manifest.world import SITE, World, understood
 from tinyforge.clock import SECOND, Micros
 from tinyforge.manifest.entries import NAME
 from tinyforge.manifest.export import export
-from tinyforge.manifest.form import trigger_form
 from tinyforge.manifest.mistakes import Mistakes
 from tinyforge.manifest.syntax import plain, read
 from tinyforge.model import (
@@ -24,6 +23,7 @@ from tinyforge.model import (
     Workload,
     WorkloadId,
 )
+from tinyforge.store.definition import trigger_form
 
 OWNER = "manifest:default"
 TRICKY = [

@@ -254,8 +254,8 @@ def test_after_proved_from_a_hole_is_found(spec: Spec) -> None:
 def test_other_zone_data_explain_what_differs_of_a_cron() -> None:
     true = a_day(CRON)
     shifted = Words(cron="0 * * * *", timezone="Asia/Kathmandu").spec("cron")
-    epochs = [replace(true.epochs[0], spec=shifted)]
-    other = replace(true, epochs=epochs, zone_data_changed=True)
+    epochs = [replace(true.epochs[0], spec=shifted, zone_data_changed=True)]
+    other = replace(true, epochs=epochs)
     assert kinds(other) == {FaultKind.ZONE_DATA}
     extra = SkippedSpan(epoch=1, oldest=NOON + HOUR, newest=NOON + HOUR, count=1, reason="late")
     assert FaultKind.DOUBLE in kinds(replace(other, skipped=[extra, *other.skipped]))

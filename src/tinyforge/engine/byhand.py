@@ -14,7 +14,7 @@ from tinyforge.errors import Conflict, InvalidConfig, UnknownKind
 from tinyforge.model import Binding, Trigger, TriggerId, Workload
 from tinyforge.observe.events import Happening, Observe, RowBroken, RowRepaired, RowWarned
 from tinyforge.schedule.decision import Notice
-from tinyforge.store.definition import binding_text, trigger_text, workload_text
+from tinyforge.store.definition import binding_form, text_of, trigger_form, workload_form
 from tinyforge.store.port import (
     BindingWrite,
     BrokenMark,
@@ -161,7 +161,7 @@ class HandChanges:
             return
         draft.mend("trigger", trigger.id, trigger.name, trigger.broken)
         sound = replace(trigger, broken=None)
-        text = trigger_text(sound)
+        text = text_of(trigger_form(sound))
         if text != await self._text_in_force(trigger.id):
             draft.triggers.append(TriggerWrite(row=sound, text=text))
         self._plan_timing(one, sound, found, now, draft)
@@ -200,7 +200,7 @@ class HandChanges:
             return
         draft.mend("workload", workload.id, workload.name, workload.broken)
         sound = replace(workload, broken=None)
-        text = workload_text(sound)
+        text = text_of(workload_form(sound))
         if not found.deleted and text != await self._text_in_force(workload.id):
             draft.workloads.append(WorkloadWrite(row=sound, text=text))
 
@@ -213,7 +213,9 @@ class HandChanges:
             return
         draft.mend("binding", binding.id, binding.name, binding.broken)
         sound = replace(binding, broken=None)
-        text = binding_text(sound, _name(trigger), _name(workload))
+        triggers: dict[int, str] = {binding.trigger_id: _name(trigger)}
+        workloads: dict[int, str] = {binding.workload_id: _name(workload)}
+        text = text_of(binding_form(sound, triggers, workloads))
         if not found.deleted and text != await self._text_in_force(binding.id):
             draft.bindings.append(BindingWrite(row=sound, text=text))
 

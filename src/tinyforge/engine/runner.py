@@ -32,6 +32,7 @@ from tinyforge.store.port import Config, History, Runs
 
 LOOK_EVERY: Micros = SECOND // 4  # at timeouts
 AFTER_FAILURE: Micros = SECOND
+TO_END: Micros = SECOND * 3 // 4  # for deploys that are told to end, before they are told again
 BREATHE_AFTER = 200  # deploys that never waited
 
 
@@ -125,9 +126,10 @@ class Runner:
         busy = self._busy()
         for worker in busy:
             worker.interrupt(Stop.SHUTDOWN)
-        patience = self.clock.monotonic() + SECOND
-        while self._busy() and self.clock.monotonic() < patience:
-            await self._settle(LOOK_EVERY // 5)
+        await self._until_idle(TO_END)
+        for worker in self._busy():
+            worker.press()
+        await self._until_idle(TO_END)
         await self._settle(0)
         self._dismiss()
         return count + len(busy)
@@ -139,6 +141,11 @@ class Runner:
         if self._bench is not None:
             self._bench.threads.shutdown(wait=False, cancel_futures=True)
 
+    async def _until_idle(self, at_most: Micros) -> None:
+        ends_at = self.clock.monotonic() + at_most
+        while self._busy() and self.clock.monotonic() < ends_at:
+            await self._settle(LOOK_EVERY // 5)
+
     async def _settle(self, at_most: Micros) -> None:
         if at_most > 0:
             await self._wait(at_most)
@@ -149,7 +156,7 @@ class Runner:
 
     async def _wait(self, at_most: Micros) -> None:
         ready_at = self.store.next_ready_at()
-        if ready_at is not None:
+        if ready_at is not None and not self.floor.closed:
             at_most = max(0, min(at_most, ready_at - self.clock.now()))
         if not self._ends and not self.floor.changed.is_set():
             await self.clock.wait(self.floor.changed, at_most)

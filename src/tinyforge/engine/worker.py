@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from inspect import iscoroutinefunction
@@ -77,7 +78,11 @@ class Worker:
         if self.order is None or self.stop is not None or self.task is None:
             return
         self.stop = why
-        if _is_async(self.order.kind):
+        self.press()
+
+    def press(self) -> None:
+        """Cancel the deploy; again, where it is still putting things in order."""
+        if self.order is not None and self.task is not None and _is_async(self.order.kind):
             self.task.cancel()
 
     async def deploy(self, order: Order) -> None:
@@ -89,6 +94,8 @@ class Worker:
         log = bench.logs.open(order.run.run_id, order.run.attempt * ATTEMPT_LINES)
         try:
             outcome, error, retryable = await self._guarded(order, log)
+            if self.stop is not None:
+                await self._absorb()
         finally:
             self.order = None
         bench.observe(DeployDone(run_id=order.run.run_id))
@@ -110,7 +117,16 @@ class Worker:
         except Exception as bug:  # noqa: BLE001 - plugin code; a bug there is that run's failure
             text = f"bug in {order.workload.kind}: {type(bug).__name__}: {bug}"
             return "failed", text[:LONGEST_ERROR], True
-        return self._stopped(order) if self.stop is not None else ("succeeded", None, False)
+        if self.stop is Stop.TIMEOUT:
+            return self._stopped(order)
+        return "succeeded", None, False
+
+    async def _absorb(self) -> None:
+        """Take in cancellations that came as the deploy ended, before they hit what follows."""
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        while self.task is not None and self.task.cancelling():
+            self.task.uncancel()
 
     async def _run_kind(self, kind: WorkloadKind, order: Order, log: RunLines) -> None:
         context = _context(order, log)
@@ -125,8 +141,6 @@ class Worker:
     def _stopped(self, order: Order) -> tuple[str, str | None, bool]:
         if self.stop is None:
             raise asyncio.CancelledError  # the worker itself is ended, not this run
-        if self.task is not None:
-            self.task.uncancel()
         if self.stop is Stop.TIMEOUT:
             return Stop.TIMEOUT, f"timed out after {order.workload.timeout // SECOND} s", True
         return self.stop, None, False

@@ -8,9 +8,9 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from tinyforge.manifest.form import text_of
 from tinyforge.model import Json
 from tinyforge.references import has_references
+from tinyforge.store.definition import text_of
 
 HIDDEN = "(hidden)"
 SECRET = re.compile(

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from tinyforge.clock import DAY, HOUR, MINUTE, SECOND, Micros
+from tinyforge.clock import DAY, SECOND, Micros
 from tinyforge.manifest.mistakes import Mistakes
 from tinyforge.manifest.syntax import Node
 from tinyforge.model import DEFAULT_TIMEOUT, Json, Queue, Retry
@@ -19,9 +19,6 @@ LONGEST_NAME = 63
 DEFAULT_NAME = "default"
 
 MANIFEST_KEYS = ("version", "name", "workloads", "triggers", "bindings")
-WORKLOAD_KEYS = ("kind", "queue", "timeout", "retry", "idempotent", "on")
-TRIGGER_KEYS = ("kind", "enabled")
-BINDING_KEYS = ("name", "trigger", "workload", "enabled", "match", "when")
 RETRY_KEYS = ("attempts", "backoff")
 
 TIMEOUTS = (SECOND, 7 * DAY)
@@ -74,12 +71,3 @@ class Document(Struct, frozen=True, kw_only=True):
     @property
     def owner(self) -> str:
         return f"manifest:{self.name}"
-
-
-def as_duration(length: Micros) -> str:
-    """Return the text that `duration` reads as *length*, in whole seconds: `1h30m`."""
-    left, text = -(-length // SECOND) * SECOND, ""
-    for unit, size in (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND)):
-        count, left = divmod(left, size)
-        text += f"{count}{unit}" if count else ""
-    return text or "0s"

@@ -8,12 +8,12 @@ from functools import partial
 from itertools import chain
 
 from tinyforge.manifest.entries import DEFAULT_NAME, VERSION
-from tinyforge.manifest.form import binding_form, sparse, trigger_form, workload_form
 from tinyforge.manifest.mistakes import quoted, quoted_name
 from tinyforge.manifest.pruning import is_made_by_deploy
 from tinyforge.manifest.scalars import block, scalar
 from tinyforge.manifest.side import R, Row
 from tinyforge.model import Binding, Json
+from tinyforge.store.definition import binding_form, sparse, trigger_form, workload_form
 from tinyforge.store.port import Catalog
 
 LONGEST_SIMPLE_KEY = 1_000  # characters; YAML ends at 1,024

@@ -6,11 +6,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from tinyforge.clock import Micros
-from tinyforge.manifest.entries import as_duration
 from tinyforge.manifest.mistakes import Mistakes, quoted, quoted_name, suggestion
 from tinyforge.manifest.syntax import Node, plain
 from tinyforge.model import Json
 from tinyforge.schedule.words import duration
+from tinyforge.store.definition import as_duration
 
 INDEX = re.compile(r"\[(\d{1,9})\]\.?")
 TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}

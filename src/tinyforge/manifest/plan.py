@@ -13,7 +13,6 @@ from msgspec import Struct
 from tinyforge.manifest.ends import Around, check_ends
 from tinyforge.manifest.entries import Document
 from tinyforge.manifest.follows import unheard
-from tinyforge.manifest.form import binding_form, trigger_form, workload_form
 from tinyforge.manifest.mistakes import Mistakes
 from tinyforge.manifest.pruning import Deletions, deletions
 from tinyforge.manifest.side import Action, Difference, R, Row, Side, writes
@@ -28,6 +27,7 @@ from tinyforge.model import (
     WorkloadId,
 )
 from tinyforge.plugins import Plugins
+from tinyforge.store.definition import binding_form, trigger_form, workload_form
 from tinyforge.store.port import BindingWrite, Catalog, TriggerWrite, What, WorkloadWrite
 
 REACHED = (Action.CREATE, Action.UPDATE, Action.ADOPT)

@@ -16,6 +16,7 @@ from tinyforge.manifest.syntax import Node, plain
 from tinyforge.model import DEFAULT_TIMEOUT, Json, Queue, Retry
 from tinyforge.plugins import Plugins, Role
 from tinyforge.references import unresolved
+from tinyforge.store import definition
 
 EXAMPLES: Mapping[Role, str] = MappingProxyType(
     {
@@ -24,7 +25,7 @@ EXAMPLES: Mapping[Role, str] = MappingProxyType(
     }
 )
 COMMON: Mapping[Role, tuple[str, ...]] = MappingProxyType(
-    {"trigger": entries.TRIGGER_KEYS, "workload": entries.WORKLOAD_KEYS}
+    {"trigger": definition.TRIGGER_KEYS, "workload": definition.WORKLOAD_KEYS}
 )
 BINDING_EXAMPLE = "{trigger: nightly, workload: site}"
 RETRY_EXAMPLE = "{attempts: 3, backoff: 10s}"
@@ -84,7 +85,7 @@ class Rows:
         fields = Fields(node, f"bindings.{quoted_name(name or str(number))}", self._mistakes)
         if not fields.is_mapping(BINDING_EXAMPLE):
             return None
-        fields.refuse_unknown(entries.BINDING_KEYS)
+        fields.refuse_unknown(definition.BINDING_KEYS)
         for key in ("trigger", "workload"):
             if not fields.has(key):
                 fields.wrong(key, f"is missing; write {BINDING_EXAMPLE}")

@@ -9,8 +9,8 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 from msgspec import Struct
 
 from tinyforge.manifest.changes import Change, changes
-from tinyforge.manifest.form import sparse, text_of
 from tinyforge.model import Binding, Json, Trigger, Workload
+from tinyforge.store.definition import sparse, text_of
 from tinyforge.store.port import What
 
 R = TypeVar("R", Trigger, Workload, Binding)

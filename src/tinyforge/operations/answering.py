@@ -12,6 +12,7 @@ from tinyforge.clock import DAY, HOUR, MINUTE, SECOND, Micros, Moment, rfc3339
 from tinyforge.ids import show
 from tinyforge.model import Event, Trigger
 from tinyforge.operations.answers import DecisionView, ExplainView, Verdict
+from tinyforge.operations.commands import command
 from tinyforge.operations.rendering import SKIPPED_BECAUSE, at_text, span_view, state_of
 from tinyforge.schedule.decision import Reason, State
 from tinyforge.schedule.spec import Stretch, load_spec
@@ -134,8 +135,8 @@ def skipped(facts: Facts, at: Moment, row: SpanRow) -> ExplainView:
 def _after_skip(facts: Facts, row: SpanRow) -> str:
     name = facts.trigger.name
     if row.reason == Reason.PAUSED and facts.state.paused_at is not None:
-        return f"tinyforge trigger resume {name}"
-    return f"tinyforge trigger show {name}"
+        return command("trigger", "resume", name)
+    return command("trigger", "show", name)
 
 
 def fired_words(at: Moment, event: Event) -> tuple[Verdict, str]:
@@ -160,7 +161,7 @@ def undecided(facts: Facts, at: Moment, *, is_window: bool) -> ExplainView:
         return _not_kept(facts, at, facts.kept_from)
     if epoch_of(facts, at) is None:
         words = f"{name} was not there yet at {rfc3339(at)}; it began at {rfc3339(first)}."
-        return explained(facts, at, "not_a_window", words, f"tinyforge trigger show {name}")
+        return explained(facts, at, "not_a_window", words, command("trigger", "show", name))
     if windows_at(facts, at) is None:
         return _without_windows(facts, at)
     if not is_window:
@@ -168,20 +169,20 @@ def undecided(facts: Facts, at: Moment, *, is_window: bool) -> ExplainView:
     if at > state.decided_until:
         return _to_come(facts, at)
     words = f"{rfc3339(at)} was a window of {name}, and no decision about it is stored."
-    return explained(facts, at, "missing", words, f"tinyforge verify {name}")
+    return explained(facts, at, "missing", words, command("verify", name))
 
 
 def _not_kept(facts: Facts, at: Moment, kept_from: Moment) -> ExplainView:
     name = facts.trigger.name
     words = f"Decisions of {name} are not kept before {rfc3339(kept_from)}."
-    return explained(facts, at, "not_kept", words, f"tinyforge explain {name}")
+    return explained(facts, at, "not_kept", words, command("explain", name))
 
 
 def _without_windows(facts: Facts, at: Moment) -> ExplainView:
     name = facts.trigger.name
     why = f"it is broken: {facts.trigger.broken}" if facts.trigger.broken else "it was no schedule"
     words = f"{name} had no windows at {rfc3339(at)}: {why}."
-    return explained(facts, at, "broken", words, f"tinyforge trigger show {name}")
+    return explained(facts, at, "broken", words, command("trigger", "show", name))
 
 
 def _never(facts: Facts, at: Moment) -> ExplainView:
@@ -190,13 +191,13 @@ def _never(facts: Facts, at: Moment) -> ExplainView:
     known = [moment for moment in around if moment is not None]
     if not known:
         words = f"{rfc3339(at)} was never a window of {name}, which has none around it."
-        return explained(facts, at, "not_a_window", words, f"tinyforge preview {name}")
+        return explained(facts, at, "not_a_window", words, command("preview", name))
     closest = min(known, key=lambda moment: abs(moment - at))
     words = (
         f"{rfc3339(at)} was never a window of {name}; the nearest is {rfc3339(closest)},"
         f" {length(abs(closest - at))} {'later' if closest > at else 'earlier'}."
     )
-    fix = f"tinyforge explain {name} {rfc3339(closest)}"
+    fix = command("explain", name, rfc3339(closest))
     return explained(facts, at, "not_a_window", words, fix)
 
 
@@ -205,7 +206,7 @@ def _to_come(facts: Facts, at: Moment) -> ExplainView:
     rests = state.paused_at is not None or state.disabled_at is not None
     if at > facts.now and not rests:
         words = f"The window of {rfc3339(at)} is to come, in {length(at - facts.now)}."
-        return explained(facts, at, "future", words, f"tinyforge preview {name}")
+        return explained(facts, at, "future", words, command("preview", name))
     if rests:
         switch = "paused" if state.paused_at is not None else "disabled by its config"
         words = (
@@ -213,7 +214,7 @@ def _to_come(facts: Facts, at: Moment) -> ExplainView:
             " ends, and then at most one window fires."
         )
         fix = "resume" if state.paused_at is not None else "show"
-        return explained(facts, at, "resting", words, f"tinyforge trigger {fix} {name}")
+        return explained(facts, at, "resting", words, command("trigger", fix, name))
     words = (
         f"The window of {rfc3339(at)} passed {length(facts.now - at)} ago, and no sweep has"
         " decided it yet; a running server does so within one tick."
@@ -255,13 +256,13 @@ def _after_summary(facts: Facts, decisions: Sequence[DecisionView]) -> str:
     name = facts.trigger.name
     match state_of(facts.trigger, facts.timing):
         case "paused":
-            return f"tinyforge trigger resume {name}"
+            return command("trigger", "resume", name)
         case "broken" | "disabled":
-            return f"tinyforge trigger show {name}"
+            return command("trigger", "show", name)
         case "active" if decisions:
-            return f"tinyforge explain {name} {decisions[0].at}"
+            return command("explain", name, decisions[0].at)
         case _:
-            return f"tinyforge preview {name}"
+            return command("preview", name)
 
 
 def _fire_line(event: Event) -> DecisionView:

@@ -15,6 +15,7 @@ from tinyforge.model import Binding, RunState, Trigger, Workload
 from tinyforge.operations import machine
 from tinyforge.operations.answering import length
 from tinyforge.operations.answers import CheckView, DoctorView
+from tinyforge.operations.commands import command
 from tinyforge.operations.manifests import REFUSED_FACT, Refusal
 from tinyforge.operations.roles import Reads
 from tinyforge.operations.serving import Serving
@@ -65,7 +66,7 @@ class Doctor:
     def _server(self) -> CheckView:
         problem = self.serving.unready()
         if not self.serving.is_live:
-            fix = f"tinyforge serve --data {self.serving.data}"
+            fix = command("serve", "--data", str(self.serving.data))
             what = f"no server serves {self.serving.data}; nothing fires"
             return CheckView(name="server", verdict="warn", what=what, fix=fix)
         if problem is not None:
@@ -115,7 +116,7 @@ class Doctor:
         if kept is None:
             return []
         refusal = msgspec.json.decode(kept, type=Refusal)
-        fix = f"correct it, then: tinyforge apply {refusal.source}"
+        fix = f"correct it, then: {command('apply', refusal.source)}"
         since = f"refused at {rfc3339(refusal.at)}, the last good state goes on"
         return [
             CheckView(name="manifest", verdict="fail", what=f"{mistake} ({since})", fix=fix)

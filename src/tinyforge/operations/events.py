@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tinyforge.ids import show
 from tinyforge.model import Event, EventId, Result, Run, Trigger, TriggerId
+from tinyforge.operations.commands import command
 from tinyforge.operations.naming import read_names
 from tinyforge.operations.refusals import id_of
 from tinyforge.operations.rendering import event_view, result_view
@@ -79,6 +80,6 @@ class Events:
 
 def _after_event(event: Event, trigger: str, results: Sequence[ResultView]) -> str:
     if event.fanned_at is None:
-        return f"tinyforge event show {show('evt', event.id)}"
+        return command("event", "show", show("evt", event.id))
     suggested = [result.next_command for result in results if result.next_command]
-    return suggested[0] if suggested else f"tinyforge trigger show {trigger}"
+    return suggested[0] if suggested else command("trigger", "show", trigger)

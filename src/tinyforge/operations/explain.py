@@ -21,6 +21,7 @@ from tinyforge.operations.answering import (
     windows_at,
 )
 from tinyforge.operations.answers import ExplainView
+from tinyforge.operations.commands import command
 from tinyforge.operations.events import Events
 from tinyforge.operations.rendering import SCHEDULE, at_text
 from tinyforge.operations.roles import Reads
@@ -94,7 +95,7 @@ class Explain:
             verdict="broken" if trigger.broken else "no_windows",
             words=f"{trigger.name} is of kind {trigger.kind}: it has no windows.{broken}",
             decisions=[event_line(event) for event in events],
-            next_command=f"tinyforge trigger fire {trigger.name}",
+            next_command=command("trigger", "fire", trigger.name),
         )
 
 
@@ -102,7 +103,7 @@ def _unplanned(trigger: Trigger, at: Moment | None) -> ExplainView:
     """Say why a row that no sweep could plan, or did not see yet, has no windows."""
     if trigger.broken:
         words = f"{trigger.name} is broken and never had a window: {trigger.broken}."
-        fix = f"tinyforge trigger show {trigger.name}"
+        fix = command("trigger", "show", trigger.name)
     else:
         words = f"No sweep has planned {trigger.name} yet; a running server does within one tick."
         fix = "tinyforge doctor"

@@ -10,9 +10,8 @@ from hashlib import blake2b
 import msgspec
 
 from tinyforge.clock import Clock
-from tinyforge.errors import InvalidConfig, NotFound, Refused
+from tinyforge.errors import NotFound, Refused
 from tinyforge.ids import show
-from tinyforge.manifest.form import binding_form, text_of, trigger_form
 from tinyforge.model import (
     Binding,
     BindingId,
@@ -24,10 +23,12 @@ from tinyforge.model import (
     Workload,
 )
 from tinyforge.observe.events import FiredByHand, Observe
+from tinyforge.operations.commands import command
 from tinyforge.operations.events import Events
 from tinyforge.operations.patience import persist
 from tinyforge.operations.roles import Fires, Reads
 from tinyforge.operations.views import FireView, ResultView
+from tinyforge.store.definition import binding_form, text_of, trigger_form
 from tinyforge.store.port import BindingWrite, Catalog, ConfigChange, TriggerWrite
 
 MOST_FACTS = 256 * 1024  # bytes of JSON
@@ -48,7 +49,7 @@ class Firing:
         self, name: str, facts: Json | None, actor: str, *, dry_run: bool = False
     ) -> FireView:
         """Fire a trigger of any kind. Without facts, no binding's rule is applied."""
-        _refuse_large(facts)
+        _refuse_large(name, facts)
         trigger, _ = await self.reads.trigger_named(name)
         draft = EventDraft(
             trigger_id=trigger.id, facts=facts or {}, actor=actor, ruleless=facts is None
@@ -152,17 +153,19 @@ def _short_name(name: str) -> str:
     return f"{name[: LONGEST_NAME - DIGEST - 1]}.{digest}"
 
 
-def _refuse_large(facts: Json | None) -> None:
+def _refuse_large(name: str, facts: Json | None) -> None:
     size = len(msgspec.json.encode(facts))
     if size > MOST_FACTS:
-        raise InvalidConfig("fire", f"{size} bytes of JSON, and {MOST_FACTS} are taken", "facts")
+        problem = f"the facts are {size} bytes of JSON, and {MOST_FACTS} are taken"
+        raise Refused(problem, command("trigger", "fire", name, "--fact", "branch=main"))
 
 
 def _refuse_other_kind(trigger: Trigger, workload: Workload) -> None:
     if trigger.kind != MANUAL:
         raise Refused(
             f"{trigger.name} is a trigger of kind {trigger.kind}, and deploys need that name",
-            f"tinyforge trigger fire {trigger.name}, or rename it and deploy {workload.name} again",
+            f"{command('trigger', 'fire', trigger.name)}, or rename it and deploy"
+            f" {workload.name} again",
         )
 
 
@@ -180,10 +183,10 @@ def _foretold(trigger: str, workload: Workload) -> FireView:
         results=[result],
         rules_applied=False,
         dry_run=True,
-        next_command=f"tinyforge deploy {workload.name}",
+        next_command=command("deploy", workload.name),
     )
 
 
 def _after_fire(trigger: str, results: Sequence[ResultView]) -> str:
     suggested = [result.next_command for result in results if result.next_command]
-    return suggested[0] if suggested else f"tinyforge trigger show {trigger}"
+    return suggested[0] if suggested else command("trigger", "show", trigger)

@@ -27,6 +27,10 @@ class Scheduled(Struct, frozen=True, kw_only=True):
     zone: ZoneInfo
     workloads: Sequence[str] = ()
 
+    def undecided(self, stretch: Stretch) -> Stretch:
+        """Return what of *stretch* still lies ahead of its decisions."""
+        return Stretch(max(stretch.after, self.state.decided_until), stretch.until)
+
     def view(self, window: Moment) -> WindowView:
         return WindowView(
             trigger=self.trigger,
@@ -77,12 +81,13 @@ def first_windows(fleet: Iterable[Scheduled], stretch: Stretch, count: int) -> l
     opening = [
         (first[0], place, one)
         for place, one in enumerate(fleet)
-        if not one.state.at_rest and (first := preview(one.spec, one.state, stretch.after, 1))
+        if not one.state.at_rest
+        and (first := preview(one.spec, one.state, one.undecided(stretch).after, 1))
     ]
     foremost = nsmallest(count, opening, key=lambda found: found[:2])
     windows = [
         (window, place, one)
         for _, place, one in foremost
-        for window in windows_between(one.spec, one.state, stretch, count)
+        for window in windows_between(one.spec, one.state, one.undecided(stretch), count)
     ]
     return [one.view(at) for at, _, one in nsmallest(count, windows, key=lambda found: found[:2])]

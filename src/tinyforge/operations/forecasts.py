@@ -10,6 +10,7 @@ from tinyforge.clock import DAY, Clock, Moment, rfc3339
 from tinyforge.errors import Refused
 from tinyforge.model import Trigger
 from tinyforge.operations.answers import MinuteView, PreviewView, SimulateView
+from tinyforge.operations.commands import command
 from tinyforge.operations.fleet import Scheduled, first_windows, fleet_of, scheduled
 from tinyforge.operations.naming import read_names
 from tinyforge.operations.rendering import SCHEDULE
@@ -38,7 +39,7 @@ class Forecasts:
         found = scheduled(trigger, timing, sorted(workloads))
         if found is None:
             return _without_windows(trigger)
-        begin = self.clock.now() if after is None else after
+        begin = max(self.clock.now() if after is None else after, found.state.decided_until)
         windows = preview(found.spec, found.state, begin, count)
         notes = _resting(trigger, found) or _overdue(found, self.clock.now())
         return PreviewView(
@@ -129,12 +130,12 @@ def _without_windows(trigger: Trigger) -> PreviewView:
     if trigger.broken is not None:
         note = f"{trigger.name} is broken and does not fire: {trigger.broken}"
         return PreviewView(
-            windows=[], notes=[note], next_command=f"tinyforge trigger show {trigger.name}"
+            windows=[], notes=[note], next_command=command("trigger", "show", trigger.name)
         )
     if trigger.kind != SCHEDULE:
         note = f"{trigger.name} is of kind {trigger.kind}: it has no windows"
         return PreviewView(
-            windows=[], notes=[note], next_command=f"tinyforge trigger fire {trigger.name}"
+            windows=[], notes=[note], next_command=command("trigger", "fire", trigger.name)
         )
     note = f"no sweep has planned {trigger.name} yet; a running server does so within one tick"
     return PreviewView(windows=[], notes=[note], next_command="tinyforge doctor")
@@ -159,8 +160,8 @@ def _overdue(found: Scheduled, now: Moment) -> list[str]:
 
 def _after_preview(found: Scheduled) -> str:
     if found.state.paused_at is not None and found.state.disabled_at is None:
-        return f"tinyforge trigger resume {found.trigger}"
-    return f"tinyforge explain {found.trigger}"
+        return command("trigger", "resume", found.trigger)
+    return command("explain", found.trigger)
 
 
 def _resting_notes(fleet: Sequence[Scheduled]) -> list[str]:

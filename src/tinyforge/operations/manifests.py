@@ -22,6 +22,7 @@ from tinyforge.manifest.side import Difference
 from tinyforge.model import Trigger
 from tinyforge.observe.events import ManifestApplied, ManifestRefused, Observe
 from tinyforge.operations.answers import ChangeView, ExportView, FieldView, PlanView, WouldFire
+from tinyforge.operations.commands import command
 from tinyforge.operations.fires import Firing
 from tinyforge.operations.patience import persist
 from tinyforge.operations.roles import Plans, Reads, Ticks
@@ -224,5 +225,4 @@ def _after_plan(plan: Plan, request: ManifestRequest) -> str:
     if plan.is_empty and not request.fire:
         return "tinyforge preview"
     flags = {"--prune": request.prune, "--adopt": request.adopt, "--fire": request.fire}
-    asked = "".join(f" {flag}" for flag, given in flags.items() if given)
-    return f"tinyforge apply {request.source}{asked}"
+    return command("apply", request.source, *(flag for flag, given in flags.items() if given))

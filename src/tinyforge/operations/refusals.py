@@ -15,6 +15,7 @@ from tinyforge.errors import (
     UnknownKind,
 )
 from tinyforge.ids import read
+from tinyforge.operations.commands import command
 
 Noun: TypeAlias = Literal["event", "run"]
 LISTED = frozenset({"trigger", "event", "run"})
@@ -34,7 +35,7 @@ def fix_of(error: TinyforgeError) -> str:
         case Refused(fix=fix):
             return fix
         case NotFound(what=what):
-            return f"tinyforge {what} list" if what in LISTED else "tinyforge export"
+            return command(what, "list") if what in LISTED else "tinyforge export"
         case Conflict():
             return "type the same command once more: something else changed meanwhile"
         case InvalidManifest():

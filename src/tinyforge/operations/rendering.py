@@ -22,6 +22,7 @@ from tinyforge.model import (
     Workload,
     WorkloadId,
 )
+from tinyforge.operations.commands import command
 from tinyforge.operations.naming import Names
 from tinyforge.operations.views import (
     AttemptView,
@@ -107,11 +108,11 @@ def trigger_view(
 def _after_trigger(name: str, state: TriggerState) -> str:
     match state:
         case "active":
-            return f"tinyforge preview {name}"
+            return command("preview", name)
         case "paused":
-            return f"tinyforge trigger resume {name}"
+            return command("trigger", "resume", name)
         case "disabled" | "broken":
-            return f"tinyforge trigger show {name}"
+            return command("trigger", "show", name)
         case _ as never:
             assert_never(never)
 
@@ -158,7 +159,7 @@ def workload_view(workload: Workload) -> WorkloadView:
         idempotent=workload.idempotent,
         managed_by=workload.managed_by,
         problem=workload.broken,
-        next_command="tinyforge doctor" if workload.broken else f"tinyforge deploy {workload.name}",
+        next_command="tinyforge doctor" if workload.broken else command("deploy", workload.name),
     )
 
 
@@ -224,11 +225,11 @@ def _after_result(result: Result, trigger: str, workload: str, run: Run | None) 
         case Outcome.MATCHED:
             return after_run(run, workload) if run else ""
         case Outcome.NOT_MATCHED | Outcome.MATCH_FAILED | Outcome.DISABLED:
-            return f"tinyforge trigger show {trigger}"
+            return command("trigger", "show", trigger)
         case Outcome.SKIPPED_BUSY | Outcome.SKIPPED_FULL:
-            return f"tinyforge run list --workload {workload}"
+            return command("run", "list", "--workload", workload)
         case Outcome.QUARANTINED:
-            return f"tinyforge trigger fire {trigger}"
+            return command("trigger", "fire", trigger)
         case Outcome.UNKNOWN_KIND:
             return "tinyforge doctor"
         case _ as never:
@@ -240,13 +241,13 @@ def after_run(run: Run, workload: str) -> str:
     shown = show("run", run.id)
     match run.state:
         case RunState.QUEUED | RunState.RUNNING:
-            return f"tinyforge run logs --follow {shown}"
+            return command("run", "logs", "--follow", shown)
         case RunState.SUCCEEDED | RunState.FAILED:
-            return f"tinyforge run logs {shown}"
+            return command("run", "logs", shown)
         case RunState.CANCELLED | RunState.INTERRUPTED:
-            return f"tinyforge run retry {shown}"
+            return command("run", "retry", shown)
         case RunState.SUPERSEDED:
-            return f"tinyforge run list --workload {workload}"
+            return command("run", "list", "--workload", workload)
         case _ as never:
             assert_never(never)
 

@@ -9,6 +9,7 @@ from tinyforge.clock import Clock, Moment
 from tinyforge.errors import Refused
 from tinyforge.ids import show
 from tinyforge.model import NEXT_STATES, EventId, Run, RunId, RunState
+from tinyforge.operations.commands import command
 from tinyforge.operations.naming import names_of_runs
 from tinyforge.operations.refusals import id_of
 from tinyforge.operations.rendering import after_run, attempt_view, chunk_view, run_view
@@ -79,7 +80,7 @@ class Runs:
     async def cancel(self, run_id: str, actor: str) -> RunDetail:
         run = await self.store.run(_run_id(run_id))
         if run.state.is_over:
-            raise Refused(f"{run_id} {_ended(run.state)}", f"tinyforge run show {run_id}")
+            raise Refused(f"{run_id} {_ended(run.state)}", command("run", "show", run_id))
         await self.works.cancel(run.id, actor)
         return await self.show(run_id)
 
@@ -118,12 +119,12 @@ def _ended(state: RunState) -> str:
 
 def _instead_of_retry(run: Run, workload: str) -> str:
     if run.state.is_over:
-        return f"tinyforge deploy {workload}"
-    return f"tinyforge run logs --follow {show('run', run.id)}"
+        return command("deploy", workload)
+    return command("run", "logs", "--follow", show("run", run.id))
 
 
 def _after_log(run: Run) -> str:
     shown = show("run", run.id)
     if _may_run_again(run.state):
-        return f"tinyforge run retry {shown}"
-    return f"tinyforge run show {shown}"
+        return command("run", "retry", shown)
+    return command("run", "show", shown)

@@ -10,6 +10,7 @@ from functools import partial
 from tinyforge.clock import Clock
 from tinyforge.errors import Refused
 from tinyforge.model import Event, Trigger
+from tinyforge.operations.commands import command
 from tinyforge.operations.fleet import workloads_by_trigger
 from tinyforge.operations.naming import read_names
 from tinyforge.operations.patience import persist
@@ -101,7 +102,7 @@ class Triggers:
             changed=True,
             fired=event_view(events[0], name) if events else None,
             skipped=skipped_view(skipped, decision.epoch, self.clock.now()) if skipped else None,
-            next_command=f"tinyforge explain {name}" if events or skipped else view.next_command,
+            next_command=command("explain", name) if events or skipped else view.next_command,
         )
 
     async def _schedule(self, name: str) -> tuple[Trigger, Timing]:
@@ -113,7 +114,7 @@ class Triggers:
             )
         if timing is None or timing.state is None:
             problem = trigger.broken or "no sweep has planned it yet"
-            raise Refused(f"{name}: {problem}", f"tinyforge trigger show {name}")
+            raise Refused(f"{name}: {problem}", command("trigger", "show", name))
         return trigger, timing
 
     async def _bindings(self, trigger: Trigger) -> list[BindingView]:

@@ -13,6 +13,7 @@ from tinyforge.clock import Clock, Moment, rfc3339
 from tinyforge.ids import show
 from tinyforge.model import Event, TriggerId
 from tinyforge.operations.answers import CheckedView, FaultView, OpenView, VerifyView
+from tinyforge.operations.commands import command
 from tinyforge.operations.naming import read_names
 from tinyforge.operations.roles import Reads
 from tinyforge.operations.serving import Serving
@@ -54,8 +55,8 @@ class Verify:
         findings: list[Finding] = []
         async for page in self._pages(trigger):
             findings.extend(await asyncio.to_thread(self._judge, page, self.clock.now()))
-        lost = await self._events() if trigger is None else []
-        return self._view(findings, lost)
+        lost = await self._events()
+        return self._view(findings, [one for one in lost if trigger in (None, one.trigger)])
 
     async def _pages(self, trigger: str | None) -> AsyncIterator[list[TriggerHistory]]:
         if trigger is not None:
@@ -135,16 +136,15 @@ def finding_of(kept: TriggerHistory, zone_data: str, now: Moment) -> Finding:
 
 def ledger_of(kept: TriggerHistory, state: State, zone_data: str) -> History:
     return History(
-        epochs=[_epoch(row) for row in kept.epochs],
+        epochs=[_epoch(row, zone_data) for row in kept.epochs],
         fired=map(_fired, kept.fired),
         skipped=map(_skipped, kept.spans),
         state=state,
         proved_from=kept.proved_from,
-        zone_data_changed=any(row.zone_data != zone_data for row in kept.epochs),
     )
 
 
-def _epoch(row: EpochRow) -> Epoch:
+def _epoch(row: EpochRow, zone_data: str) -> Epoch:
     return Epoch(
         epoch=row.epoch,
         spec=load_spec(row.spec) if row.spec else None,
@@ -154,6 +154,7 @@ def _epoch(row: EpochRow) -> Epoch:
         decided_from=row.decided_from,
         why=EpochReason(row.why),
         before_until=row.before_until,
+        zone_data_changed=row.zone_data != zone_data,
     )
 
 
@@ -164,6 +165,7 @@ def _fired(row: FiredRow) -> Fired:
         last_fired_at=row.last_fired_at,
         folded=row.folded,
         folded_from=row.folded_from,
+        fired_at=row.accepted_at,
     )
 
 
@@ -202,6 +204,6 @@ def _next_command(found: Sequence[FaultView], overdue: Sequence[OpenView]) -> st
     if found:
         first = found[0]
         if first.event:
-            return f"tinyforge event show {first.event}"
-        return f"tinyforge explain {first.trigger} {first.window}"
+            return command("event", "show", first.event)
+        return command("explain", first.trigger, first.window or "")
     return "tinyforge doctor" if overdue else ""

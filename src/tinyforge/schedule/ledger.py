@@ -38,6 +38,7 @@ class Epoch(Struct, frozen=True, kw_only=True, gc=False):
     decided_from: Moment
     why: EpochReason
     before_until: Moment | None = None  # None: there is none before, or nobody wrote it down
+    zone_data_changed: bool = False  # since its windows were decided
 
     @property
     def is_free(self) -> bool:
@@ -115,7 +116,6 @@ class History(Struct, frozen=True, kw_only=True):
     skipped: Iterable[SkippedSpan]
     state: State
     proved_from: Moment | None = None  # decisions of windows up to here are not kept
-    zone_data_changed: bool = False  # since these windows were decided
 
 
 class FaultKind(StrEnum):
@@ -289,7 +289,7 @@ class _Proof:
         """Tell a fault of the ledger from one that other zone data explain."""
         spec = self.epoch.spec
         zoned = spec is not None and isinstance(spec.timetable.timing, Cron)
-        if zoned and self.history.zone_data_changed:
+        if zoned and self.epoch.zone_data_changed:
             text = f"{text}; the zone data changed since"
             return self._fault(FaultKind.ZONE_DATA, at, text)
         return self._fault(kind, at, text)

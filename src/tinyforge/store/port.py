@@ -224,6 +224,7 @@ class FiredRow(NamedTuple):
     last_fired_at: Moment
     folded: int | None
     folded_from: Moment | None
+    accepted_at: Moment
     fanned: bool
 
 

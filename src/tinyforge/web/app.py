@@ -44,6 +44,7 @@ def create_app(operations: Operations, probes: Probes, observe: Observe) -> Gate
         },
         openapi_config=None,
         logging_config=None,
+        request_max_body_size=None,  # the gate has its limits
     )
     return Gate(litestar, probes)
 

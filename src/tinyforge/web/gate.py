@@ -17,6 +17,7 @@ from tinyforge.web.problems import MEDIA_TYPE, encoded, problem
 
 MANIFEST_BODY = 16 * 1024 * 1024
 OTHER_BODY = 1024 * 1024
+SMALL = 64 * 1024  # what is looked at within the loop
 MOST_READ = 64 * 1024 * 1024
 BODY_DEADLINE = 30  # seconds for the whole of it
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -106,7 +107,8 @@ async def _body(scope: HTTPScope, receive: Receive) -> bytes:
                 "send the header Content-Type: application/json",
             )
         )
-    if refusal := refusal_of(body):
+    small = len(body) <= SMALL
+    if refusal := refusal_of(body) if small else await asyncio.to_thread(refusal_of, body):
         raise Turned(problem(HTTPStatus.BAD_REQUEST, f"the body: {refusal}"))
     return body
 

@@ -73,8 +73,12 @@ def _open(path: Path, flags: int) -> apsw.Connection:
 
 @contextmanager
 def sole_owner(folder: Path) -> Iterator[None]:
-    """Hold the lock of a data folder; DataInUse if another process does."""
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Hold the lock of a data folder; DataInUse if another process does, or StoreUnavailable."""
+    try:
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        reason = f"{folder / LOCK}: {problem.strerror}; run it as the user who owns the folder"
+        raise StoreUnavailable(reason) from problem
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -66,7 +66,8 @@ SELECT e.trigger_id, e.epoch, e.since, e.base, e.opening, e.decided_from, e.befo
 WHERE e.trigger_id IN (SELECT value FROM json_each(?)) ORDER BY e.trigger_id, e.epoch"""
 SCHEDULES = "SELECT trigger_id FROM timing WHERE trigger_id > ?1 ORDER BY trigger_id LIMIT ?2"
 FIRED = """
-SELECT trigger_id, id, epoch, window_at, last_at, folded, folded_from, fanned_at IS NOT NULL
+SELECT trigger_id, id, epoch, window_at, last_at, folded, folded_from, accepted_at,
+  fanned_at IS NOT NULL
 FROM events WHERE window_at IS NOT NULL AND trigger_id IN (SELECT value FROM json_each(?))
 ORDER BY epoch, window_at"""
 SPANS_OF = f"""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,7 +84,7 @@ class Parts:
             work = prepare(now)
             try:
                 return await self.writer.submit(
-                    self._in_order(work, number), on_failure=self._lanes_failed
+                    self._in_order(work, number), on_failure=partial(self.outdate_lanes, number)
                 )
             except LanesMoved:
                 continue
@@ -99,8 +100,13 @@ class Parts:
 
         return perform
 
-    def _lanes_failed(self) -> None:
-        self._lanes_in_force += 1
+    def outdate_lanes(self, number: int | None = None) -> None:
+        """Have the live queues read again, unless *number* is not in force any more.
+
+        Only the writer's thread calls this.
+        """
+        if number in {None, self._lanes_in_force}:
+            self._lanes_in_force += 1
 
     async def rebuild_lanes(self, now: Moment) -> None:
         """Read the live queues behind everything that is being written."""

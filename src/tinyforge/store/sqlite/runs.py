@@ -269,6 +269,7 @@ class RunRows:
             db.execute(INTERRUPT, (text([dead.run_id for dead in interrupted]), now, DIED))
             if events:
                 storing(events, now)(db)
+            self._parts.outdate_lanes()
 
         await self._parts.writer.submit(work)
         await self._parts.rebuild_lanes(now)

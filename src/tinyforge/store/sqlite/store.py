@@ -79,7 +79,9 @@ class SqliteStore(ConfigRows, HistoryRows, HotPath, RunRows, UpkeepRows):
             raise StoreUnavailable(f"{path} does not exist; start the server, or give its --data")
         writable = os.access(folder, os.W_OK)
         near = open_reader(path) if writable else open_file_only(path)
-        _refuse_newer(near)
+        if not _refuse_newer(near):
+            near.close()
+            raise StoreUnavailable(f"{path} holds nothing yet; start the server on it once")
         parts = Parts(path, None, near)
         try:
             yield cls(parts)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import apsw
 
 from tinyforge.clock import Moment
+from tinyforge.errors import StoreUnavailable
 from tinyforge.store.port import Counts, Limits, Swept
-from tinyforge.store.sqlite.connection import open_checkpointer
+from tinyforge.store.sqlite.connection import ENVIRONMENT, open_checkpointer
 from tinyforge.store.sqlite.parts import Parts, ask, text
 
 SWEEP = 5_000
@@ -97,7 +98,12 @@ class UpkeepRows:
         connection = self._parts.checkpointer
         if connection is None:
             connection = self._parts.checkpointer = open_checkpointer(self._parts.path)
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        try:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.BusyError:  # somebody else does it just now
+            return
+        except ENVIRONMENT as problem:
+            raise StoreUnavailable(str(problem)) from problem
 
     async def check(self) -> list[str]:
         rows = await self._parts.read(lambda db: ask(db, "PRAGMA quick_check(20)"))
