@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -11,3 +13,17 @@ from tests.kinds.thirdparty.installed import install
 def thirdparty_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The python of an environment with Tinyforge and kinds of somebody else; takes seconds."""
     return install(tmp_path_factory.mktemp("thirdparty"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where nothing may be missing (`CI=true`), a test that lacks a tool fails."""
+    report = yield
+    skipped = report.longrepr if report.skipped else None
+    reason = skipped[-1] if isinstance(skipped, tuple) else ""
+    if os.environ.get("CI") == "true" and reason.startswith("Skipped: needs "):
+        report.outcome = "failed"
+        report.longrepr = f"{reason}, and CI=true allows no missing tool"
+    return report
