@@ -13,19 +13,8 @@ from pathlib import Path
 import apsw
 
 from tinyforge.clock import SECOND, Micros, Moment
-from tinyforge.engine.byhand import HandChanges
-from tinyforge.engine.deciding import Decider
-from tinyforge.engine.fanout import FanOut
-from tinyforge.engine.floor import Floor
-from tinyforge.engine.followers import Followers
-from tinyforge.engine.intake import Intake
-from tinyforge.engine.orders import Orders
-from tinyforge.engine.pacer import Pacer
-from tinyforge.engine.planning import Planner
-from tinyforge.engine.runlog import LogKeeper
 from tinyforge.engine.runner import Runner
 from tinyforge.engine.ticker import Ticker
-from tinyforge.engine.watch import Watch
 from tinyforge.model import RunState
 from tinyforge.observe.events import Happening
 from tinyforge.operations.answers import PlanView
@@ -33,6 +22,8 @@ from tinyforge.operations.door import Operations, Parts, open_door
 from tinyforge.operations.serving import Serving
 from tinyforge.operations.views import ManifestRequest
 from tinyforge.plugins import Plugins
+from tinyforge.server.assembly import Surroundings, assemble
+from tinyforge.settings import Settings
 from tinyforge.store.port import RunFilter
 from tinyforge.store.sqlite.store import SqliteStore
 
@@ -140,50 +131,27 @@ async def open_house(
     happened: list[Happening] = []
     plugins = built_in_kinds()
     async with SqliteStore.open(folder, clock) as store:
-        planner = Planner(plugins, 30 * SECOND)
-        watch = Watch(clock, happened.append)
-        floor = Floor(concurrency=8)
-        fanout = FanOut(store, plugins, clock, happened.append, floor, watch)
-        ticker = Ticker(
-            store=store,
-            fanout=fanout,
-            decider=Decider(store, fanout, Pacer(0), 30 * SECOND),
-            by_hand=HandChanges(store, planner, happened.append),
-            floor=floor,
-            clock=clock,
-            observe=happened.append,
-            tick_interval=30 * SECOND,
-        )
-        runner = Runner(
-            store=store,
-            floor=floor,
-            fanout=fanout,
-            orders=Orders(store, plugins),
-            followers=Followers(store, plugins, happened.append),
-            logs=LogKeeper(store, clock),
-            clock=clock,
-            observe=happened.append,
-            watch=watch,
-        )
+        around = Surroundings(store=store, plugins=plugins, clock=clock, observe=happened.append)
+        engine = assemble(around, Settings(data=folder, concurrency=8))
         doors = open_door(
             Parts(
                 store=store,
                 plugins=plugins,
-                plans=planner,
-                fires=Intake(fanout, clock),
-                ticks=ticker,
-                works=runner,
+                plans=engine.planner,
+                fires=engine.intake,
+                ticks=engine.ticker,
+                works=engine.runner,
                 clock=clock,
                 observe=happened.append,
                 serving=Serving(
                     version="1.0",
                     data=folder,
                     database=folder / "tinyforge.db",
-                    tick_interval=30 * SECOND,
+                    tick_interval=engine.tick_interval,
                     unready=lambda: None,
                     instance=store.instance if live else None,
                     started_at=clock.now() if live else None,
                 ),
             )
         )
-        yield House(folder, clock, store, ticker, runner, doors, happened)
+        yield House(folder, clock, store, engine.ticker, engine.runner, doors, happened)

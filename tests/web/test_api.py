@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import msgspec
 import pytest
-import pytest_asyncio
 
-from tests.operations.house import BEGIN, ME, SITE, House, open_house
+from tests.operations.house import BEGIN, ME, SITE, House
+from tests.web.asking import ask, problem
 from tinyforge.clock import rfc3339
 from tinyforge.observe.events import RequestFailed
 from tinyforge.operations.answers import (
@@ -30,7 +26,6 @@ from tinyforge.operations.views import (
     FireView,
     LogView,
     Page,
-    Problem,
     RunDetail,
     RunView,
     SwitchView,
@@ -39,38 +34,7 @@ from tinyforge.operations.views import (
     WorkloadDetail,
     WorkloadView,
 )
-from tinyforge.web.app import create_app
-from tinyforge.web.gate import Gate, Probes
-from tinyforge.web.local import Answer, call
-
-API = "/api/v1"
-
-
-@pytest_asyncio.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path) as house:
-        await house.apply()
-        await house.pass_time(0)
-        yield house
-
-
-@pytest.fixture
-def app(house: House) -> Gate:
-    probes = Probes(metrics=lambda: b"", unready=lambda: None)
-    return create_app(house.doors, probes, house.happened.append)
-
-
-async def ask(app: Gate, method: str, path: str, body: object = None) -> Answer:
-    sent = b"" if body is None else json.dumps(body).encode()
-    return await call(app, method, API + path, sent, actor=ME)
-
-
-def problem(answer: Answer) -> Problem:
-    assert answer.headers["content-type"] == "application/problem+json"
-    shown = msgspec.json.decode(answer.body, type=Problem)
-    assert shown.status == answer.status
-    return shown
-
+from tinyforge.web.gate import Gate
 
 READS = {
     "/health": HealthView,
@@ -179,7 +143,7 @@ async def test_what_cannot_be_read_says_where_and_what(
         ("/triggers/button/fire", {"fact": {}}, 400, "fact"),
         ("/triggers/button/fire", {"facts": [1]}, 400, "facts"),
         ("/triggers/button/fire", [], 400, "object"),
-        ("/triggers/button/fire", {"facts": {"x": "y" * 270_000}}, 422, "262144"),
+        ("/triggers/button/fire", {"facts": {"x": "y" * 270_000}}, 409, "262144"),
         ("/triggers/button/pause", None, 409, "no windows"),
         ("/manifest/apply", None, 400, "source"),
         ("/manifest/apply", {"source": "f.yaml", "text": 5}, 400, "text"),
@@ -201,6 +165,13 @@ async def test_all_mistakes_of_a_manifest_come_as_a_list(app: Gate) -> None:
     assert shown.mistakes
     assert all(mistake.startswith("f.yaml:") for mistake in shown.mistakes)
     assert "nothing is changed" in shown.detail
+
+
+async def test_a_manifest_of_many_megabytes_is_read(app: Gate) -> None:
+    text = SITE + "# nothing\n" * 1_100_000
+    answer = await ask(app, "POST", "/manifest/plan", {"source": "f.yaml", "text": text})
+    assert answer.status == 200
+    assert len(text) > 10 * 1024 * 1024
 
 
 async def test_a_bug_answers_500_without_insides_and_is_told_to_the_log(
