@@ -12,7 +12,7 @@ from pathlib import Path
 from litestar.types import ASGIApp
 
 from tinyforge.cli.client import Answer
-from tinyforge.server import open_offline
+from tinyforge.server.offline import open_offline
 from tinyforge.settings import read_settings
 from tinyforge.web.local import call
 

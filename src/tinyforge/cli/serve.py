@@ -63,5 +63,5 @@ NO_FLAGS = ServeFlags()
 def serve(*, flags: ServeFlags = NO_FLAGS) -> int:
     settings = read_settings(os.environ, flags.given())
     # Read first: a mistake is said before the whole server is imported.
-    run = cast("Serve", resolve_name("tinyforge.server:serve"))
+    run = cast("Serve", resolve_name("tinyforge.server.process:serve"))
     return run(settings)

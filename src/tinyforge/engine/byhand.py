@@ -84,10 +84,16 @@ class HandChanges:
         return count
 
     async def plan_again(self, trigger_ids: Sequence[TriggerId], now: Moment) -> None:
-        """Plan triggers as if a hand had changed them."""
+        """Plan triggers that are due and may not fire; whatever is found, they are due no more."""
         for start in range(0, len(trigger_ids), BATCH):
             part = trigger_ids[start : start + BATCH]
-            await self._plan_batch([Unplanned("trigger", number, 0, 0) for number in part], now)
+            found = [Unplanned("trigger", number, 0, 0) for number in part]
+            await self._plan_batch(found, now)
+            rows = await self.store.inspect("trigger", part)
+            still = [row.timing for row in rows if row.timing is not None]
+            rest = [Planner.rest(timing) for timing in still if (timing.due_at or now + 1) <= now]
+            if rest:
+                await self.store.change(ConfigChange(author=AUTHOR, timings=rest), now)
 
     async def clock_set_back(self, now: Moment) -> int:
         """Plan again what was decided for a future that has not come; return how many rows."""

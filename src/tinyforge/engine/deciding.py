@@ -112,11 +112,15 @@ class Decider:
             if spec is None or not bound.may_fire:
                 batch.unfit.append((row.trigger_id, bound.trigger))
                 continue
-            alone = None if bound.plain is None else spec.quick(row, now)
-            if alone is None:
-                self._take(row, spec.spec, EventId(number), bound, batch)
-            else:
-                self._take_alone(row, alone, EventId(number), bound, batch)
+            try:
+                alone = None if bound.plain is None else spec.quick(row, now)
+                if alone is None:
+                    self._take(row, spec.spec, EventId(number), bound, batch)
+                else:
+                    self._take_alone(row, alone, EventId(number), bound, batch)
+            except Exception as problem:  # noqa: BLE001 - a row may hold anything; its neighbours go on
+                reason = f"{bound.trigger} cannot be decided: {problem!r}"
+                batch.unfit.append((row.trigger_id, reason))
 
     def _take_alone(
         self, row: Due, alone: Alone, event_id: EventId, bound: Bound, batch: Batch
@@ -155,11 +159,7 @@ class Decider:
     def _take(self, row: Due, spec: Spec, event_id: EventId, bound: Bound, batch: Batch) -> None:
         ruled = bound.is_ruled
         steps = batch.ruled if ruled else batch.plain
-        try:
-            decision = decide(spec, _state_of(row), batch.now, row.due_at)
-        except (ValueError, ArithmeticError) as problem:
-            batch.unfit.append((row.trigger_id, f"{bound.trigger} cannot be decided: {problem}"))
-            return
+        decision = decide(spec, _state_of(row), batch.now, row.due_at)
         fire, state = decision.fire, decision.state
         steps.advances.append(_advance(row, decision, event_id))
         if decision.skipped is not None:

@@ -89,6 +89,13 @@ class Planner:
             return None
         return _write(timing, decision, timing.spec)
 
+    @staticmethod
+    def rest(timing: Timing) -> TimingWrite:
+        """Take a schedule off the clock as it is: nothing can be decided of it."""
+        state = timing.state or State(since=0, base=0, decided_until=0)
+        decision = Decision(epoch=state.epoch, state=state, due_at=None)
+        return _write(timing, decision, timing.spec)
+
     def _begin(self, after: Trigger, spec: Spec, timing: Timing | None, now: Moment) -> TimingWrite:
         last = None if timing is None else read_moment(timing.last_fired_by_hand)
         decision = life.adopt(spec, last, now)

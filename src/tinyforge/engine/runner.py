@@ -101,6 +101,7 @@ class Runner:
 
     async def cancel(self, run_id: RunId, actor: str) -> None:
         """End a run that is queued or running. NotFound, or Conflict where it is over."""
+        await self._take_arrived()
         now = self.clock.now()
         for order in self._leased:
             if order.run.run_id == run_id:
@@ -165,7 +166,10 @@ class Runner:
     async def _cancel_queued(self, run_id: RunId, actor: str) -> None:
         run = await self.store.run(run_id)
         if run.state is not RunState.QUEUED:
-            raise Conflict(f"{show('run', run_id)} is over: it {run.state.word}")
+            over = (
+                "is just ending" if run.state is RunState.RUNNING else f"is over: {run.state.word}"
+            )
+            raise Conflict(f"{show('run', run_id)} {over}")
         workload = await self.orders.workload(run.workload_id)
         event = await self.store.event(run.event_id)
         drafts = await self.followers.drafts(

@@ -125,23 +125,25 @@ class Ticker:
         self._woken.clear()
 
     async def _fire_due(self) -> None:
-        """Claim in growing batches, two in flight; what moved meanwhile is looked at again."""
+        """Claim in growing batches, two in flight; what moved meanwhile is looked at again.
+
+        Only what is due as a round begins: under load something always is, and the sweep must end.
+        """
         for _ in range(ROUNDS):
             if not await self._round():
                 return
 
     async def _round(self) -> bool:
-        after, size, moved = FAR_PAST, SMALLEST_BATCH, False
+        after, size, moved, until = FAR_PAST, SMALLEST_BATCH, False, self.clock.now()
         in_flight: deque[asyncio.Task[bool]] = deque()
         try:
             while not self._closing:
-                now = self.clock.now()
-                rows = self.store.due(after, now, size)
+                rows = self.store.due(after, until, size)
                 if not rows:
                     break
                 after = (rows[-1].due_at, rows[-1].trigger_id)
                 size = min(2 * size, LARGEST_BATCH) if len(rows) == size else size
-                batch = await self.decider.decide(rows, now)
+                batch = await self.decider.decide(rows, self.clock.now())
                 in_flight.append(asyncio.ensure_future(self._store(batch)))
                 if len(in_flight) >= IN_FLIGHT:
                     moved |= await in_flight.popleft()

@@ -1,9 +1,5 @@
-"""The composition root: the only place that knows which parts there are."""
+"""The composition root: the only place that knows which parts there are.
 
-from __future__ import annotations
-
-from tinyforge.server.offline import open_offline
-from tinyforge.server.process import serve
-from tinyforge.server.running import Server
-
-__all__ = ["Server", "open_offline", "serve"]
+`process` is what `tinyforge serve` runs, `running` a server from start to stop, `offline` the same
+API over a file that nothing serves.
+"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -22,6 +23,7 @@ from tinyforge.server.running import Server
 from tinyforge.settings import Outbound, Settings
 
 SWITCH_INTERVAL = 1e-4  # seconds: the writer's thread must not wait 5 ms for its turn
+RARELY = (50_000, 50, 100)  # a batch makes 100,000 tuples, and none of them a cycle
 FAILED, WRONG = 1, 2
 FORCED = 130
 
@@ -29,6 +31,7 @@ FORCED = 130
 def serve(settings: Settings) -> int:
     """Serve until a signal ends it; return the exit code, its reason already on stderr."""
     sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(*RARELY)
     if settings.outbound is Outbound.PUBLIC:
         os.environ["TINYFORGE_OUTBOUND"] = "public"
     with open_pipe(sys.stderr.fileno()) as pipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -12,11 +13,17 @@ from typing import Protocol, cast
 from tinyforge import __version__
 from tinyforge.clock import Clock, Micros, Moment, SystemClock
 from tinyforge.engine.ticker import clamp
-from tinyforge.observe.events import Committed, Observe, ServerStarted, ServerStopped, Started
+from tinyforge.observe.events import (
+    Committed,
+    Happening,
+    Observe,
+    ServerStarted,
+    ServerStopped,
+    Started,
+)
 from tinyforge.observe.listeners import listeners
 from tinyforge.observe.ready import Readiness
 from tinyforge.observe.tally import Tally
-from tinyforge.outbound import close_outbound
 from tinyforge.plugins import Plugins
 from tinyforge.server.assembly import Engine, Surroundings, assemble
 from tinyforge.settings import Settings
@@ -44,6 +51,18 @@ class MakesWays(Protocol):
         unready: Callable[[], str | None],
         dropped: Callable[[], int],
     ) -> Speaks: ...
+
+
+class Beats(Protocol):
+    """`heartbeat.Heartbeat`, whose client is slow to import."""
+
+    def __call__(self, happening: Happening) -> None: ...
+
+    async def run(self) -> None: ...
+
+
+class MakesHeartbeat(Protocol):
+    def __call__(self, url: str, observe: Observe) -> Beats: ...
 
 
 @dataclass
@@ -77,11 +96,11 @@ class Server:
         engine = self._engine = await self._open(tally, observe)
         self._stack.enter_context(engine.watch.running())
         self._spawn("watch", engine.watch.run())
+        await engine.recovery.recover_runs()
         make = None if self.settings.config is None else self._maker()
         if make is not None:
             self._ways = self._make(make, tally, unready)
             await self._ways.apply_config()
-        await engine.recovery.recover_runs()
         await engine.ticker.tick()
         observe(Started(took=self.clock.monotonic() - began))
         for name, part in (
@@ -122,7 +141,7 @@ class Server:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await close_outbound()
+            await _close_outbound()
             await self._stack.aclose()
 
     async def _wind_down(self, engine: Engine) -> None:
@@ -146,9 +165,18 @@ class Server:
         tick_interval = clamp(self.settings.tick_interval, lambda _: None)
         readiness = Readiness(self.clock.monotonic, tick_interval)
         told: list[Observe] = [*self.listening, tally, readiness]
+        if self.settings.heartbeat_url is not None:
+            told.append(self._heartbeat(self.settings.heartbeat_url))
         if self.settings.crash_at is not None:
             told.append(CrashAt.read(self.settings.crash_at))
         return listeners(*told), readiness.problem
+
+    def _heartbeat(self, url: str) -> Observe:
+        """Have the URL called after every sweep that could record."""
+        make = cast("MakesHeartbeat", import_module("tinyforge.engine.heartbeat").Heartbeat)
+        beat = make(url, listeners(*self.listening))
+        self._spawn("heartbeat", beat.run())
+        return beat
 
     async def _open(self, tally: Tally, observe: Observe) -> Engine:
         def committed(operations: int, took: Micros) -> None:
@@ -184,3 +212,10 @@ class Server:
             unready=unready,
             dropped=self.dropped,
         )
+
+
+async def _close_outbound() -> None:
+    """Close the outbound client, if anything has imported it: that alone takes 0.15 s."""
+    module = sys.modules.get("tinyforge.outbound")
+    if module is not None:
+        await module.close_outbound()

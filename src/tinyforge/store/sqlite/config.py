@@ -223,7 +223,7 @@ class ConfigRows:
             _mark_broken(db, change.broken)
             if change.planned:
                 db.execute(PLANNED, (text(list(change.planned)),))
-            if triggers or workloads or bindings or change.broken:
+            if triggers or workloads or bindings or change.broken or change.planned:
                 db.execute(NEW_GENERATION)
 
         await self._parts.writer.submit(work)
