@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tests.operations.house import BEGIN, ME, SITE, House
@@ -161,7 +163,7 @@ async def test_what_has_no_windows_says_so(house: House) -> None:
     await house.doors.firing.fire("button", None, ME)
     view = await explain(house, BEGIN, "button")
     assert (view.verdict, view.next_command) == ("no_windows", "tinyforge trigger fire button")
-    assert [line.words for line in view.decisions] == [f"Fired by {ME}."]
+    assert [line.words for line in view.decisions] == [f"by {ME}"]
 
 
 async def test_a_row_put_in_broken_tells_why(house: House) -> None:
@@ -188,6 +190,38 @@ async def test_without_a_moment_it_tells_the_last_decisions_and_the_next_window(
     assert [line.verdict for line in view.decisions] == ["fired", "skipped", "fired"]
     assert view.due_at == rfc3339(BEGIN + 30 * MINUTE)
     assert view.next_command == f"tinyforge explain often {rfc3339(BEGIN + 20 * MINUTE)}"
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_after_any_life_every_decision_is_explained_as_what_it_is(
+    house: House, seed: int
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    await house.apply()
+    for _ in range(25):
+        await house.pass_time(chance.choice((SECOND, 7 * MINUTE, 10 * MINUTE, 45 * MINUTE)))
+        match chance.randrange(6):
+            case 0:
+                await house.doors.triggers.pause("often", ME)
+            case 1 | 2:
+                await house.doors.triggers.resume("often", ME)
+            case 3:
+                every = chance.choice(("10m", "15m", "10m, catch_up: skip", "20m, spread: 5m"))
+                await house.apply(SITE.replace("interval: 10m", f"interval: {every}"))
+            case _:
+                await house.doors.firing.fire("often", None, ME)
+    trigger, _ = await house.store.trigger_named("often")
+    (kept,) = [one for one in await house.store.histories(None, 10) if one.trigger_id == trigger.id]
+    for row in kept.fired:
+        assert (await explain(house, row.window)).verdict == "fired"
+        if row.folded_from is not None:
+            assert (await explain(house, row.folded_from)).verdict == "folded"
+    for span in kept.spans:
+        assert (await explain(house, span.oldest)).verdict == "skipped"
+        assert (await explain(house, span.newest)).verdict == "skipped"
+    for at in range(BEGIN - HOUR, house.clock.now() + HOUR, 13 * MINUTE):
+        assert (await explain(house, at)).verdict != "missing"
+    assert (await house.doors.verify.verify()).ok
 
 
 @pytest.mark.parametrize(

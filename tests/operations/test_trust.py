@@ -147,3 +147,8 @@ async def test_health_counts_what_is_there(house: House) -> None:
     view = await house.doors.health.show()
     assert (view.serving, view.ready, view.version) == (True, True, "1.0")
     assert view.counts.triggers == {"manual": 1, "schedule": 2}
+    await house.pass_time(0)
+    assert (await house.doors.health.show()).counts.oldest_undecided is None
+    house.clock.advance(HOUR)
+    due = rfc3339(BEGIN + 10 * MINUTE)
+    assert (await house.doors.health.show()).counts.oldest_undecided == due

@@ -268,21 +268,22 @@ def _after_summary(facts: Facts, decisions: Sequence[DecisionView]) -> str:
 def _fire_line(event: Event) -> DecisionView:
     if event.window is None:
         return event_line(event)
-    _, words = fired_words(event.window, event)
+    late = f"{length(event.late_by)} late" if event.late_by >= SECOND else "on time"
+    words = f"{late}; {counted(event.folded)} folded into it" if event.folded != 0 else late
     at = rfc3339(event.window)
     return DecisionView(at=at, verdict="fired", words=words, event=show("evt", event.id))
 
 
 def event_line(event: Event) -> DecisionView:
     """Return a fire that no window made."""
-    words = f"Fired by {event.actor}." if event.actor else "Fired."
+    words = f"by {event.actor}" if event.actor else ""
     at = rfc3339(event.accepted_at)
     return DecisionView(at=at, verdict="fired", words=words, event=show("evt", event.id))
 
 
 def _span_line(row: SpanRow) -> DecisionView:
     why = SKIPPED_BECAUSE.get(row.reason, row.reason)
-    words = f"{counted(row.count)} skipped ({row.reason}), from {rfc3339(row.oldest)} on: {why}."
+    words = f"{counted(row.count)} from {rfc3339(row.oldest)} on: {why}"
     return DecisionView(at=rfc3339(row.newest), verdict="skipped", words=words)
 
 

@@ -66,9 +66,8 @@ class Doctor:
     def _server(self) -> CheckView:
         problem = self.serving.unready()
         if not self.serving.is_live:
-            fix = command("serve", "--data", str(self.serving.data))
             what = f"no server serves {self.serving.data}; nothing fires"
-            return CheckView(name="server", verdict="warn", what=what, fix=fix)
+            return CheckView(name="server", verdict="warn", what=what, fix=command("serve"))
         if problem is not None:
             what = f"windows cannot be recorded: {problem}"
             fix = "free the disk or make the file writable; it goes on by itself"

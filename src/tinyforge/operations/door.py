@@ -82,5 +82,5 @@ def open_door(parts: Parts) -> Operations:
         ),
         verify=Verify(parts.store, parts.serving, parts.clock, zone_data),
         doctor=Doctor(parts.store, parts.serving, parts.clock, zone_data),
-        health=Health(parts.store, parts.serving),
+        health=Health(parts.store, parts.serving, parts.clock),
     )

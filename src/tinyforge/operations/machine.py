@@ -11,7 +11,6 @@ from pathlib import Path
 from tinyforge.clock import Micros, Moment, rfc3339, utc
 from tinyforge.operations.answering import length
 from tinyforge.operations.answers import CheckView
-from tinyforge.operations.commands import command
 
 MIB = 1024 * 1024
 LITTLE_SPACE, NO_SPACE = 512 * MIB, 64 * MIB
@@ -42,7 +41,7 @@ def files(data: Path, database: Path) -> Iterator[CheckView]:
                 name="files",
                 verdict="fail",
                 what=f"{path} does not exist",
-                fix=f"give --data the right folder, or: {command('serve', '--data', str(data))}",
+                fix="give --data the right folder, or begin with this one: tinyforge serve",
             )
             continue
         found = path.stat()

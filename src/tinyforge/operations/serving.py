@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tinyforge.clock import Micros, Moment
+from tinyforge.clock import Clock, Micros, Moment, rfc3339
 from tinyforge.ids import show
 from tinyforge.operations.answers import CountsView, HealthView
 from tinyforge.operations.rendering import at_text
@@ -39,6 +39,7 @@ class Counted(Protocol):
 class Health:
     store: Counted
     serving: Serving
+    clock: Clock
 
     async def show(self) -> HealthView:
         problem = self.serving.unready()
@@ -50,11 +51,12 @@ class Health:
             serving=self.serving.is_live,
             ready=problem is None and self.serving.is_live,
             problem=problem,
-            counts=_counts_view(await self.store.counts()),
+            counts=_counts_view(await self.store.counts(), self.clock.now()),
         )
 
 
-def _counts_view(counts: Counts) -> CountsView:
+def _counts_view(counts: Counts, now: Moment) -> CountsView:
+    oldest = counts.oldest_undecided
     return CountsView(
         triggers=counts.triggers,
         broken=counts.broken,
@@ -62,5 +64,5 @@ def _counts_view(counts: Counts) -> CountsView:
         queued=counts.runs.get("queued", 0),
         running=counts.runs.get("running", 0),
         open_events=counts.open_events,
-        oldest_undecided=at_text(counts.oldest_undecided),
+        oldest_undecided=None if oldest is None or oldest > now else rfc3339(oldest),
     )

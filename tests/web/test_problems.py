@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from tinyforge import errors
+from tinyforge.errors import (
+    Conflict,
+    DataInUse,
+    DeployFailed,
+    InvalidConfig,
+    InvalidManifest,
+    InvalidSettings,
+    NewerSchema,
+    NotFound,
+    Refused,
+    StoreUnavailable,
+    TinyforgeError,
+    UnknownKind,
+)
+from tinyforge.web.problems import STATUS, of_error
+
+BEFORE_ANY_REQUEST = {NewerSchema, InvalidSettings}
+ONLY_IN_RUNS = {DeployFailed, errors.Unresolved}
+SAID = {
+    NotFound("trigger", "oftn", "often"): (404, "tinyforge trigger list"),
+    Conflict("it moved"): (409, "once more"),
+    Refused("no", "do this"): (409, "do this"),
+    DataInUse("/data"): (409, ""),
+    InvalidConfig("schedule", "too short", "interval"): (422, "tinyforge doctor"),
+    InvalidManifest(("f:1: a: b; c",)): (422, "tinyforge plan FILE"),
+    UnknownKind("trigger", "x", ("y",)): (422, "tinyforge doctor"),
+    StoreUnavailable("disk full"): (503, "tinyforge doctor"),
+}
+
+
+@pytest.mark.parametrize("error", list(SAID), ids=lambda error: type(error).__name__)
+def test_every_error_has_its_status_its_words_and_a_fix(error: TinyforgeError) -> None:
+    status, fix = SAID[error]
+    shown = of_error(error)
+    assert shown.status == status
+    assert shown.detail
+    assert fix in shown.fix
+
+
+def test_no_error_is_left_out_of_the_table() -> None:
+    everything = {
+        found
+        for found in vars(errors).values()
+        if isinstance(found, type) and issubclass(found, TinyforgeError)
+    }
+    assert everything - BEFORE_ANY_REQUEST - ONLY_IN_RUNS - {TinyforgeError} == set(STATUS)
+
+
+def test_a_refusal_gives_its_fix_apart_from_its_problem() -> None:
+    shown = of_error(Refused("that cannot be", "do this"))
+    assert (shown.detail, shown.fix) == ("that cannot be", "do this")
