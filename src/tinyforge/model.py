@@ -130,6 +130,7 @@ NEXT_STATES: Mapping[RunState, frozenset[RunState]] = {
     RunState.RUNNING: frozenset(
         {
             RunState.QUEUED,  # a retry, a soft stop, or a worker that died
+            RunState.SUPERSEDED,  # the same, behind a newer run
             RunState.SUCCEEDED,
             RunState.FAILED,
             RunState.CANCELLED,

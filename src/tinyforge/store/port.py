@@ -564,6 +564,8 @@ class Dead(NamedTuple):
     attempt: int
     started_at: Moment
     deaths: int  # this one included
+    binding_id: BindingId
+    queue: str  # the workload's policy, for a run that is queued again
 
 
 class Lives(Protocol):

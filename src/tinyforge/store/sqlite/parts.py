@@ -62,6 +62,11 @@ class Parts:
             raise StoreUnavailable("the file is open for reading only")
         return self._writer
 
+    @property
+    def knows_lanes(self) -> bool:
+        """Whether the live queues are what the file says: no commit has failed since."""
+        return self._lanes_number == self._lanes_in_force
+
     async def read(self, query: Callable[[apsw.Connection], T]) -> T:
         """Run a read that may be long in the reader's thread, in one snapshot."""
         loop = asyncio.get_running_loop()
@@ -78,7 +83,7 @@ class Parts:
     ) -> T:
         """Do what changes the live queues: *prepare* tells them, its result tells the file."""
         for _ in range(RETRIES):
-            if self._lanes_number != self._lanes_in_force:
+            if not self.knows_lanes:
                 await self.rebuild_lanes(now)
             number = self._lanes_number
             work = prepare(now)

@@ -56,11 +56,15 @@ SELECT id, CAST(name AS BLOB), CAST(kind AS BLOB) FROM triggers
 WHERE id IN (SELECT value FROM json_each(?))"""
 DEAD = """
 SELECT r.id, r.workload_id, r.event_id, r.attempt, coalesce(r.started_at, r.queued_at),
-  (SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.outcome = 'died') + 1
-FROM runs r WHERE r.state = 3 AND r.owner IS NOT ?"""
+  (SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.outcome = 'died') + 1,
+  r.binding_id, coalesce(CASE WHEN w.broken IS NULL THEN w.queue END, 'latest')
+FROM runs r LEFT JOIN workloads w ON w.id = r.workload_id
+WHERE r.state = 3 AND r.owner IS NOT ?"""
 BACK_TO_QUEUE = """
-UPDATE runs SET state = 2, ready_at = ?2, owner = NULL
-WHERE id IN (SELECT value FROM json_each(?1)) AND state = 3"""
+UPDATE runs SET state = iif(b.by IS NULL, 2, 7), ready_at = ?2, owner = NULL,
+  ended_at = iif(b.by IS NULL, NULL, ?2), superseded_by = b.by
+FROM (SELECT value ->> 0 AS id, value ->> 1 AS by FROM jsonb_each(?1)) b
+WHERE runs.id = b.id AND runs.state = 3"""
 INTERRUPT = """
 UPDATE runs SET state = 8, ended_at = ?2, error = ?3
 WHERE id IN (SELECT value FROM json_each(?1)) AND state = 3"""
@@ -115,7 +119,7 @@ class RunRows:
             outcome = _Outcome(rows, finished, events, taken)
             return _storing_turn(outcome, self._parts.instance, at)
 
-        if not finished and not self.has_ready(now):
+        if not finished and self._parts.knows_lanes and not self.has_ready(now):
             return Turn(taken=(), stale=stale, events=())
         await self._parts.ordered(prepare, now)
         return Turn(taken=done[0], stale=stale, events=events)
@@ -263,17 +267,42 @@ class RunRows:
             for dead in sorted([*requeued, *interrupted])
         ]
 
-        def work(db: apsw.Connection) -> None:
-            db.execute(sql.ATTEMPTS, (text(deaths), None))
-            db.execute(BACK_TO_QUEUE, (text([dead.run_id for dead in requeued]), now))
-            db.execute(INTERRUPT, (text([dead.run_id for dead in interrupted]), now, DIED))
-            if events:
-                storing(events, now)(db)
-            self._parts.outdate_lanes()
+        def prepare(at: Moment) -> Callable[[apsw.Connection], None]:
+            again = text(self._queued_again(requeued, interrupted, at))
 
-        await self._parts.writer.submit(work)
-        await self._parts.rebuild_lanes(now)
+            def work(db: apsw.Connection) -> None:
+                db.execute(sql.ATTEMPTS, (text(deaths), None))
+                db.execute(BACK_TO_QUEUE, (again, at))
+                db.execute(INTERRUPT, (text([dead.run_id for dead in interrupted]), at, DIED))
+                if events:
+                    storing(events, at)(db)
+
+            return work
+
+        await self._parts.ordered(prepare, now)
         return events
+
+    def _queued_again(
+        self, requeued: Sequence[Dead], interrupted: Sequence[Dead], now: Moment
+    ) -> list[tuple[RunId, RunId | None]]:
+        """Free the workloads of the dead; pair each requeued run with the newer one, if any."""
+        lanes = self._parts.lanes
+        for dead in (*requeued, *interrupted):
+            lanes.ended(dead.workload_id, dead.run_id, now)
+        return [
+            (
+                dead.run_id,
+                lanes.put_back(
+                    dead.workload_id,
+                    dead.queue,
+                    Queued(
+                        dead.event_id, dead.run_id, dead.binding_id, dead.attempt, now, ahead=False
+                    ),
+                    now,
+                ),
+            )
+            for dead in sorted(requeued)
+        ]
 
 
 def _run_number(row: tuple[object, ...]) -> int:
