@@ -68,27 +68,37 @@ class Bench:
 @dataclass
 class Worker:
     bench: Bench
-    order: Order | None = None
+    order: Order | None = None  # until its end is noted
+    deploying: bool = False
     deadline: Micros = 0  # monotonic
     stop: Stop | None = None
     task: asyncio.Task[None] | None = None
 
     def interrupt(self, why: Stop) -> None:
         """End the deploy under way; a plain `def` cannot be interrupted, and ends by itself."""
-        if self.order is None or self.stop is not None or self.task is None:
+        if not self.deploying or self.stop is not None:
             return
         self.stop = why
         self.press()
 
     def press(self) -> None:
         """Cancel the deploy; again, where it is still putting things in order."""
-        if self.order is not None and self.task is not None and _is_async(self.order.kind):
+        if not self.deploying or self.order is None or self.task is None:
+            return
+        if _is_async(self.order.kind):
             self.task.cancel()
 
     async def deploy(self, order: Order) -> None:
         """Do one run to its end, whatever happens in it."""
-        bench = self.bench
         self.order, self.stop = order, None
+        try:
+            await self._to_its_end(order)
+        finally:
+            self.order = None
+
+    async def _to_its_end(self, order: Order) -> None:
+        bench = self.bench
+        self.deploying = True
         self.deadline = bench.clock.monotonic() + order.workload.timeout
         began = bench.clock.now()
         log = bench.logs.open(order.run.run_id, order.run.attempt * ATTEMPT_LINES)
@@ -97,7 +107,7 @@ class Worker:
             if self.stop is not None:
                 await self._absorb()
         finally:
-            self.order = None
+            self.deploying = False
         bench.observe(DeployDone(run_id=order.run.run_id))
         if log.is_touched:
             await bench.logs.close(log)
