@@ -15,7 +15,7 @@ from tinyforge.plugins import Plugins
 class Noop(WorkloadKind):
     idempotent: ClassVar[bool] = True
 
-    async def deploy(self, context: DeployContext) -> None:
+    async def deploy(self, context: DeployContext) -> None:  # noqa: ARG002 - the contract's
         return
 
 
@@ -25,11 +25,12 @@ class Nap(WorkloadKind):
 
     seconds: str
 
-    async def deploy(self, context: DeployContext) -> None:
+    async def deploy(self, context: DeployContext) -> None:  # noqa: ARG002 - the contract's
         await asyncio.sleep(float(self.seconds))
 
 
 def plugins() -> Plugins:
+    """Return what is installed, and these kinds as `noop` and `nap`."""
     group = "tinyforge.workloads"
     return Plugins.discover(
         also=[
