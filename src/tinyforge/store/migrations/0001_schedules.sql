@@ -21,6 +21,7 @@ CREATE TABLE bindings(
   managed_by TEXT NOT NULL DEFAULT 'api', revision_id INTEGER, broken TEXT, deleted_at INTEGER);
 CREATE UNIQUE INDEX binding_name ON bindings(name) WHERE deleted_at IS NULL;
 CREATE INDEX binding_of ON bindings(trigger_id, id) WHERE deleted_at IS NULL;
+CREATE INDEX binding_broken ON bindings(id) WHERE broken IS NOT NULL;
 
 CREATE TABLE revisions(
   id INTEGER PRIMARY KEY, what TEXT NOT NULL, row_id INTEGER NOT NULL, text TEXT NOT NULL, zone_data TEXT,
@@ -45,21 +46,25 @@ CREATE TABLE unplanned(
   changes INTEGER NOT NULL DEFAULT 1,
   PRIMARY KEY(what, row_id)) WITHOUT ROWID;
 CREATE TRIGGER trigger_put_by_hand AFTER INSERT ON triggers BEGIN
-  INSERT INTO unplanned(what, row_id) VALUES ('trigger', NEW.id)
+  INSERT INTO unplanned(what, row_id) SELECT 'trigger', NEW.id UNION ALL
+    SELECT 'binding', id FROM bindings WHERE broken IS NOT NULL AND trigger_id = NEW.id
     ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER trigger_changed_by_hand AFTER UPDATE ON triggers BEGIN
   UPDATE timing SET due_at = NULL WHERE trigger_id IN (OLD.id, NEW.id) AND due_at IS NOT NULL;
-  INSERT INTO unplanned(what, row_id) VALUES ('trigger', OLD.id), ('trigger', NEW.id)
+  INSERT INTO unplanned(what, row_id) SELECT 'trigger', OLD.id UNION SELECT 'trigger', NEW.id UNION ALL
+    SELECT 'binding', id FROM bindings WHERE broken IS NOT NULL AND trigger_id = NEW.id
     ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER trigger_gone_by_hand AFTER DELETE ON triggers BEGIN
   UPDATE timing SET due_at = NULL WHERE trigger_id = OLD.id AND due_at IS NOT NULL;
   INSERT INTO unplanned(what, row_id) VALUES ('trigger', OLD.id)
     ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER workload_put_by_hand AFTER INSERT ON workloads BEGIN
-  INSERT INTO unplanned(what, row_id) VALUES ('workload', NEW.id)
+  INSERT INTO unplanned(what, row_id) SELECT 'workload', NEW.id UNION ALL
+    SELECT 'binding', id FROM bindings WHERE broken IS NOT NULL AND workload_id = NEW.id
     ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER workload_changed_by_hand AFTER UPDATE ON workloads BEGIN
-  INSERT INTO unplanned(what, row_id) VALUES ('workload', OLD.id), ('workload', NEW.id)
+  INSERT INTO unplanned(what, row_id) SELECT 'workload', OLD.id UNION SELECT 'workload', NEW.id UNION ALL
+    SELECT 'binding', id FROM bindings WHERE broken IS NOT NULL AND workload_id = NEW.id
     ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER workload_gone_by_hand AFTER DELETE ON workloads BEGIN
   INSERT INTO unplanned(what, row_id) VALUES ('workload', OLD.id)
@@ -80,6 +85,9 @@ CREATE TRIGGER timing_put_by_hand AFTER INSERT ON timing BEGIN
 CREATE TRIGGER timing_changed_by_hand AFTER UPDATE ON timing BEGIN
   UPDATE timing SET due_at = NULL WHERE trigger_id = NEW.trigger_id AND due_at IS NOT NULL;
   INSERT INTO unplanned(what, row_id) VALUES ('trigger', NEW.trigger_id)
+    ON CONFLICT DO UPDATE SET changes = changes + 1; END;
+CREATE TRIGGER timing_gone_by_hand AFTER DELETE ON timing BEGIN
+  INSERT INTO unplanned(what, row_id) VALUES ('trigger', OLD.trigger_id)
     ON CONFLICT DO UPDATE SET changes = changes + 1; END;
 CREATE TRIGGER last_fired_changed_by_hand AFTER UPDATE OF last_fired_at ON timing
   WHEN NEW.last_fired_at IS NOT OLD.last_fired_at BEGIN

@@ -14,7 +14,6 @@ from tinyforge.errors import Conflict, NotFound
 from tinyforge.model import (
     Binding,
     Event,
-    EventId,
     Revision,
     RevisionId,
     Trigger,
@@ -28,7 +27,6 @@ from tinyforge.store.port import (
     ConfigChange,
     Inspected,
     Timing,
-    TimingWrite,
     TriggerWrite,
     What,
     WorkloadWrite,
@@ -36,6 +34,7 @@ from tinyforge.store.port import (
 from tinyforge.store.sqlite import cells
 from tinyforge.store.sqlite.hot import GENERATION
 from tinyforge.store.sqlite.parts import Parts, ask, text
+from tinyforge.store.sqlite.timings import TimingRows
 
 W = TypeVar("W", TriggerWrite, WorkloadWrite, BindingWrite)
 
@@ -88,36 +87,6 @@ PUT_REVISIONS = """
 INSERT INTO revisions(id, what, row_id, text, zone_data, from_at, author)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?3, ?2, ?4 FROM jsonb_each(?1)"""
 
-UNMOVED = """
-SELECT count(*) FROM jsonb_each(?) b JOIN timing t
-ON t.trigger_id = b.value ->> 0 AND t.epoch = b.value ->> 1 AND t.decided_until = b.value ->> 2"""
-PUT_SPECS = "INSERT OR IGNORE INTO specs(text) SELECT value FROM json_each(?)"
-PUT_TIMINGS = """
-INSERT INTO timing(trigger_id, due_at, decided_until, last_fired_at, base, opening, epoch, since,
-  paused_at, disabled_at, spec_id, revision_id)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-  value ->> 7, value ->> 8, value ->> 9, (SELECT id FROM specs WHERE text = value ->> 10),
-  value ->> 11 FROM jsonb_each(?) WHERE true
-ON CONFLICT(trigger_id) DO UPDATE SET due_at = excluded.due_at,
-  decided_until = excluded.decided_until, last_fired_at = excluded.last_fired_at,
-  base = excluded.base, opening = excluded.opening, epoch = excluded.epoch, since = excluded.since,
-  paused_at = excluded.paused_at, disabled_at = excluded.disabled_at, spec_id = excluded.spec_id,
-  revision_id = coalesce(excluded.revision_id, timing.revision_id)"""
-PUT_EPOCHS = """
-INSERT OR REPLACE INTO epochs(trigger_id, epoch, since, base, opening, decided_from,
-  before_until, spec_id, revision_id, zone_data, why)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-  (SELECT id FROM specs WHERE text = value ->> 7), value ->> 8, ?2, value ->> 9
-FROM jsonb_each(?1)"""
-PUT_SPANS = """
-INSERT INTO spans(trigger_id, epoch, from_at, until_at, reason, count, revision_id, decided_at)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, ?2
-FROM jsonb_each(?1)"""
-PUT_FIRES = """
-INSERT INTO events(id, trigger_id, epoch, window_at, accepted_at, last_at, folded, folded_from,
-  revision_id)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, value ->> 4, value ->> 5,
-  value ->> 6, value ->> 7 FROM jsonb_each(?1)"""
 PLANNED = """
 DELETE FROM unplanned WHERE (what, row_id, changes) IN
   (SELECT value ->> 0, value ->> 1, value ->> 3 FROM jsonb_each(?))"""
@@ -206,7 +175,7 @@ class ConfigRows:
         triggers = _trigger_rows(change.triggers, revisions, now)
         workloads = _workload_rows(change.workloads, revisions, now)
         bindings = _binding_rows(change.bindings, revisions, now)
-        timings = _TimingRows(change.timings, revisions, lambda: ids.next(now), now)
+        timings = TimingRows(change.timings, revisions.of, lambda: ids.next(now), now)
 
         def work(db: apsw.Connection) -> None:
             _check_generation(db, change)
@@ -254,84 +223,6 @@ class _Revisions:
             db.execute(CLOSE_REVISIONS, (text(closed), now))
         if self._rows:
             db.execute(PUT_REVISIONS, (text(self._rows), now, version("tzdata"), author))
-
-
-class _TimingRows:
-    """Timing, epochs, skips and fires of one change."""
-
-    def __init__(
-        self,
-        writes: Sequence[TimingWrite],
-        revisions: _Revisions,
-        new_id: Callable[[], int],
-        now: Moment,
-    ) -> None:
-        self._now = now
-        self._before = [(w.trigger_id, *w.before) for w in writes if w.before is not None]
-        self._specs = sorted({w.spec for w in writes if w.spec is not None})
-        self._timings: list[tuple[object, ...]] = []
-        self._epochs: list[tuple[object, ...]] = []
-        self._spans: list[tuple[object, ...]] = []
-        self.events: list[Event] = []
-        for write in writes:
-            self._add(write, write.revision_id or revisions.of.get(write.trigger_id), new_id)
-
-    def _add(self, write: TimingWrite, revision: int | None, new_id: Callable[[], int]) -> None:
-        decision, trigger = write.decision, write.trigger_id
-        s = decision.state
-        moments = (decision.due_at, s.decided_until, s.last_fired_at, s.base, s.opening, s.epoch)
-        resting = (s.since, s.paused_at, s.disabled_at)
-        self._timings.append((trigger, *moments, *resting, write.spec, revision))
-        if decision.why is not None:
-            began = (trigger, s.epoch, s.since, s.base, s.opening, s.decided_until)
-            ended = (decision.before_until, write.spec, revision)
-            self._epochs.append((*began, *ended, decision.why))
-        if decision.skipped is not None:
-            span = decision.skipped.span
-            reach = (trigger, decision.epoch, span.oldest, span.newest)
-            self._spans.append((*reach, decision.skipped.reason, span.count, revision))
-        if decision.fire is not None:
-            self.events.append(_fired(write, EventId(new_id()), revision, self._now))
-
-    def check(self, db: apsw.Connection) -> None:
-        if not self._before:
-            return
-        found = ask(db, UNMOVED, (text(self._before),))[0][0]
-        if found != len(self._before):
-            raise Conflict("a schedule moved since it was read")
-
-    def store(self, db: apsw.Connection) -> None:
-        if self._specs:
-            db.execute(PUT_SPECS, (text(self._specs),))
-        if self._timings:
-            db.execute(PUT_TIMINGS, (text(self._timings),))
-        if self._epochs:
-            db.execute(PUT_EPOCHS, (text(self._epochs), version("tzdata")))
-        if self._spans:
-            db.execute(PUT_SPANS, (text(self._spans), self._now))
-        if self.events:
-            db.execute(PUT_FIRES, (text([_fire_row(e) for e in self.events]), self._now))
-
-
-def _fired(write: TimingWrite, number: EventId, revision: int | None, now: Moment) -> Event:
-    decision, fire = write.decision, write.decision.fire
-    assert fire is not None  # noqa: S101 - the caller looked
-    return Event(
-        id=number,
-        trigger_id=write.trigger_id,
-        accepted_at=now,
-        epoch=decision.epoch,
-        window=fire.window,
-        folded=fire.folded.count if fire.folded else 0,
-        folded_from=fire.folded.oldest if fire.folded else None,
-        last_fired_at=decision.state.last_fired_at,
-        revision_id=None if revision is None else RevisionId(revision),
-    )
-
-
-def _fire_row(e: Event) -> tuple[object, ...]:
-    key = (e.id, e.trigger_id, e.epoch, e.window)
-    return (*key, e.last_fired_at, e.folded, e.folded_from, e.revision_id)
 
 
 def _trigger_rows(

@@ -39,7 +39,7 @@ from tinyforge.store.sqlite.parts import Parts, ask, text
 from tinyforge.store.sqlite.rows import RUN_COLUMNS, event_of, run_of
 
 OURS = """
-SELECT r.id FROM json_each(?1) b JOIN runs r ON r.id = b.value ->> 0
+SELECT r.id, r.attempt FROM json_each(?1) b JOIN runs r ON r.id = b.value ->> 0
 WHERE r.state = 3 AND r.owner = ?2 AND r.attempt = b.value ->> 1"""
 CANCEL = "UPDATE runs SET state = 6, ended_at = ?2, error = ?3 WHERE id = ?1 AND state = 2"
 REQUEUE = """
@@ -162,9 +162,9 @@ class RunRows:
         wanted = text([(end.run.run_id, end.run.attempt) for end in finished])
         owner = self._parts.instance
         rows = await self._parts.writer.submit(lambda db: ask(db, OURS, (wanted, owner)))
-        ours = {row[0] for row in rows}
-        kept = [end for end in finished if end.run.run_id in ours]
-        return kept, [end.run for end in finished if end.run.run_id not in ours]
+        ours = set(rows)
+        kept = [end for end in finished if (end.run.run_id, end.run.attempt) in ours]
+        return kept, [end.run for end in finished if (end.run.run_id, end.run.attempt) not in ours]
 
     async def cancel_queued(
         self, run_id: RunId, follow_ups: Sequence[EventDraft], now: Moment
@@ -225,7 +225,7 @@ class RunRows:
         rows = ask(self._parts.near, EVENTS_BY_ID, (text(list(ids)),))
         return {event.id: event for event in map(event_of, rows)}
 
-    def trigger_labels(self, ids: Collection[TriggerId]) -> dict[TriggerId, tuple[str, str]]:
+    async def trigger_labels(self, ids: Collection[TriggerId]) -> dict[TriggerId, tuple[str, str]]:
         rows = ask(self._parts.near, LABELS, (text(sorted(ids)),))
         return {
             TriggerId(number): (name.decode(errors="replace"), kind.decode(errors="replace"))

@@ -96,7 +96,7 @@ class AcceptingContract:
     async def test_what_did_not_match_is_kept_with_its_reason(self, store: Store) -> None:
         site = await put_site(store)
         event = await accept(store, site)
-        done = await store.fan_out(refusing(store, site, event), NOW)
+        done = await store.fan_out(await refusing(store, site, event), NOW)
         assert done.runs == 0
         (result,) = (await store.results([event.id]))[event.id]
         assert (result.outcome, result.run_id) == (Outcome.NOT_MATCHED, None)
@@ -127,7 +127,7 @@ class AcceptingContract:
     async def test_a_fan_out_over_old_bindings_is_refused(self, store: Store) -> None:
         site = await put_site(store)
         event = await accept(store, site)
-        batch = refusing(store, site, event)
+        batch = await refusing(store, site, event)
         await put_site(store, Planned(name="other"))
         await refused(store.fan_out(batch, NOW), Conflict)
         assert (await store.event(event.id)).fanned_at is None
@@ -137,7 +137,7 @@ class AcceptingContract:
         site = await put_site(store)
         old, _ = await fire(store, site)
         new = await accept(store, site)
-        batch = replace(refusing(store, site, new), generation=store.generation() - 1)
+        batch = replace(await refusing(store, site, new), generation=await store.generation() - 1)
         await refused(store.fan_out(batch, NOW), Conflict)
         (taken,) = await take(store)
         assert taken.run_id == (await only_run(store, old)).id

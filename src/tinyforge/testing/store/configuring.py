@@ -43,22 +43,22 @@ class ConfiguringContract:
     async def test_the_catalog_is_all_config_at_one_moment(self, store: Store) -> None:
         site = await put_site(store, Planned(workloads=2))
         catalog = await store.catalog()
-        assert catalog.generation == store.generation()
+        assert catalog.generation == await store.generation()
         assert [row.id for row in catalog.triggers] == [site.trigger.id]
         assert [row.id for row in catalog.workloads] == [row.id for row in site.workloads]
         assert [row.id for row in catalog.bindings] == [row.id for row in site.bindings]
         assert await store.bindings_of(site.trigger.id) == list(catalog.bindings)
 
     async def test_the_generation_grows_with_each_change(self, store: Store) -> None:
-        before = store.generation()
+        before = await store.generation()
         await put_site(store)
-        between = store.generation()
+        between = await store.generation()
         await put_site(store, Planned(name="other"))
-        assert before < between < store.generation()
+        assert before < between < await store.generation()
 
     async def test_a_change_of_an_old_generation_is_refused_whole(self, store: Store) -> None:
         site = await put_site(store)
-        old = store.generation()
+        old = await store.generation()
         await put_site(store, Planned(name="other"))
         gone = TriggerWrite(row=site.trigger, text=None, deleted=True)
         await refused(_write(store, triggers=[gone], generation=old), Conflict)
@@ -130,28 +130,28 @@ class ConfiguringContract:
             BrokenMark("workload", site.workloads[1].id, "config: is NULL"),
         ]
         await _write(store, broken=broken)
-        routes = store.routes([site.trigger.id])
+        routes = await store.routes([site.trigger.id])
         assert [route.broken for route in routes.rows] == ["rule: is 5", "config: is NULL"]
-        assert routes.generation == store.generation()
+        assert routes.generation == await store.generation()
 
     async def test_routes_follow_the_bindings_of_the_moment(self, store: Store) -> None:
         site = await put_site(store, Planned(workloads=2))
         off = replace(site.bindings[0], enabled=False, rule={"branch": "main"})
         await _write(store, bindings=[BindingWrite(row=off, text="{}")])
-        first, second = store.routes([site.trigger.id]).rows
+        first, second = (await store.routes([site.trigger.id])).rows
         assert (first.enabled, first.rule) == (0, '{"branch":"main"}')
         assert (second.enabled, second.rule) == (1, None)
         assert (second.workload_id, second.queue) == (site.workloads[1].id, "latest")
 
     async def test_a_trigger_without_bindings_has_an_empty_route(self, store: Store) -> None:
         site = await put_site(store, Planned(workloads=0))
-        (route,) = store.routes([site.trigger.id]).rows
+        (route,) = (await store.routes([site.trigger.id])).rows
         assert (route.trigger, route.binding_id, route.is_schedule) == ("site", None, 0)
 
     async def test_a_workload_that_is_gone_says_so(self, store: Store) -> None:
         site = await put_site(store)
         await _write(store, workloads=[_deleted(site.workloads[0])])
-        (route,) = store.routes([site.trigger.id]).rows
+        (route,) = (await store.routes([site.trigger.id])).rows
         assert route.broken == "its workload is gone"
 
     async def test_a_name_that_is_not_there_is_answered_with_the_nearest(
@@ -185,7 +185,7 @@ class ConfiguringContract:
 
     async def test_triggers_are_labelled_with_name_and_kind(self, store: Store) -> None:
         site = await put_site(store)
-        labels = store.trigger_labels([site.trigger.id, TriggerId(7)])
+        labels = await store.trigger_labels([site.trigger.id, TriggerId(7)])
         assert labels == {site.trigger.id: ("site", "manual")}
 
 

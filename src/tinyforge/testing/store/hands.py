@@ -15,14 +15,14 @@ class HandsContract:
 
     async def test_our_own_changes_need_no_planning(self, store: Store) -> None:
         await put_site(store, Planned(spec=EVERY_MINUTE))
-        assert store.unplanned(9) == []
+        assert await store.unplanned(9) == []
         assert (await store.counts()).unplanned == 0
 
     async def test_a_row_put_in_by_hand_is_seen(self, store: Store, bench: Bench) -> None:
         if not self.notices_hands:
             return
         await bench.by_hand(PUT)
-        assert store.unplanned(9) == [Unplanned("trigger", 1, 0, 1)]
+        assert await store.unplanned(9) == [Unplanned("trigger", 1, 0, 1)]
         (found,) = await store.inspect("trigger", [1])
         assert found.row is not None
         assert (found.row.name, found.problems, found.timing) == ("by-hand", [], None)
@@ -38,10 +38,10 @@ class HandsContract:
         }
         for table, (what, number) in rows.items():
             await bench.by_hand(f"UPDATE {table} SET managed_by = 'x' WHERE id = {number}")  # noqa: S608 - our own names
-            assert [(one.what, one.row_id) for one in store.unplanned(9)] == [(what, number)]
+            assert [(one.what, one.row_id) for one in await store.unplanned(9)] == [(what, number)]
             await _plan(store)
             await bench.by_hand(f"DELETE FROM {table} WHERE id = {number}")  # noqa: S608 - our own names
-            assert [(one.what, one.row_id) for one in store.unplanned(9)] == [(what, number)]
+            assert [(one.what, one.row_id) for one in await store.unplanned(9)] == [(what, number)]
             await _plan(store)
 
     async def test_a_schedule_changed_by_hand_is_not_due(self, store: Store, bench: Bench) -> None:
@@ -62,7 +62,7 @@ class HandsContract:
             (0, f"DELETE FROM timing {where}"),  # noqa: S608 - a number
         ):
             await bench.by_hand(statement)
-            (seen,) = store.unplanned(9)
+            (seen,) = await store.unplanned(9)
             assert (seen.row_id, seen.last_fired_changed) == (site.trigger.id, changed)
             assert await store.next_due_at() is None
             await _plan(store)
@@ -72,7 +72,7 @@ class HandsContract:
             return
         await bench.by_hand(PUT)
         await _plan(store)
-        assert store.unplanned(9) == []
+        assert await store.unplanned(9) == []
 
     async def test_a_change_made_while_it_was_planned_is_seen(
         self, store: Store, bench: Bench
@@ -80,10 +80,10 @@ class HandsContract:
         if not self.notices_hands:
             return
         await bench.by_hand(PUT)
-        seen = store.unplanned(9)
+        seen = await store.unplanned(9)
         await bench.by_hand("UPDATE triggers SET kind = 'run' WHERE id = 1")
         await store.change(ConfigChange(author="test", planned=seen), NOW)
-        assert [one.row_id for one in store.unplanned(9)] == [1]
+        assert [one.row_id for one in await store.unplanned(9)] == [1]
 
     async def test_a_binding_is_seen_again_when_what_it_lacked_comes(
         self, store: Store, bench: Bench
@@ -96,9 +96,9 @@ class HandsContract:
         )
         await _plan(store)
         await bench.by_hand(PUT)
-        seen = [(one.what, one.row_id) for one in store.unplanned(9)]
+        seen = [(one.what, one.row_id) for one in await store.unplanned(9)]
         assert seen == [("binding", 3), ("trigger", 1)]
 
 
 async def _plan(store: Store) -> None:
-    await store.change(ConfigChange(author="test", planned=store.unplanned(99)), NOW)
+    await store.change(ConfigChange(author="test", planned=await store.unplanned(99)), NOW)

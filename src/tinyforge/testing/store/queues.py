@@ -119,7 +119,7 @@ class QueuesContract:
         event = await accept(store, repeatable)
         await store.fan_out(
             replace(
-                refusing(store, repeatable, event),
+                await refusing(store, repeatable, event),
                 matched=[
                     Matched(event.id, one.id, one.workload_id, Queue.LATEST, True, NOW)
                     for one in repeatable.bindings

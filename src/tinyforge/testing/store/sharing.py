@@ -45,13 +45,13 @@ class SharingContract:
         sites = [await put_site(store, Planned(name=f"s{n}")) for n in range(MANY)]
         done = await _succeeded_run(store, await put_site(store, Planned(name="done")))
         events = [await accept(store, site) for site in sites]
-        stale = store.generation() - 1
+        stale = await store.generation() - 1
         outcomes = await asyncio.gather(
             *(fan_out(store, site, event) for site, event in zip(sites, events, strict=True)),
             *(store.requeue(done, NOW) for _ in range(MANY)),
             return_exceptions=True,
         )
-        assert stale < store.generation()
+        assert stale < await store.generation()
         assert [type(one) for one in outcomes[MANY:]] == [Conflict] * MANY
         assert not [one for one in outcomes[:MANY] if isinstance(one, BaseException)]
         assert await states_of(store, *events) == [RunState.QUEUED] * MANY

@@ -145,7 +145,7 @@ async def fan_out(
     """Match every binding of *events*; their runs may be repeated where some may begin."""
     queues = {workload.id: workload.queue for workload in site.workloads}
     batch = FanOutBatch(
-        generation=store.generation(),
+        generation=await store.generation(),
         events=[event.id for event in events],
         matched=[
             Matched(
@@ -165,10 +165,10 @@ async def fan_out(
     return await store.fan_out(batch, NOW)
 
 
-def refusing(store: Store, site: Site, event: Event) -> FanOutBatch:
+async def refusing(store: Store, site: Site, event: Event) -> FanOutBatch:
     """Return a fan-out in which no binding of *event* matches."""
     return FanOutBatch(
-        generation=store.generation(),
+        generation=await store.generation(),
         events=[event.id],
         matched=(),
         unmatched=[

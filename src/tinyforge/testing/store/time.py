@@ -42,10 +42,10 @@ class TimeContract:
     async def test_a_schedule_is_due_at_its_next_window(self, store: Store) -> None:
         site = await put_site(store, SCHEDULE)
         assert await store.next_due_at() == NOW
-        (row,) = store.due(FIRST, NOW, 9)
+        (row,) = await store.due(FIRST, NOW, 9)
         assert (row.trigger_id, row.due_at, row.epoch) == (site.trigger.id, NOW, 1)
-        assert store.due(FIRST, NOW - 1, 9) == []
-        assert store.specs([row.spec_id]) == {row.spec_id: dump_spec(EVERY_MINUTE)}
+        assert await store.due(FIRST, NOW - 1, 9) == []
+        assert await store.specs([row.spec_id]) == {row.spec_id: dump_spec(EVERY_MINUTE)}
 
     async def test_due_rows_come_in_order_and_in_pages(self, store: Store) -> None:
         for minutes in (3, 1, 2, 1):
@@ -53,7 +53,7 @@ class TimeContract:
             await put_site(store, Planned(name=f"s{store.new_id(NOW)}", spec=spec))
         rows: list[Due] = []
         after = FIRST
-        while page := store.due(after, NOW + HOUR, 3):
+        while page := await store.due(after, NOW + HOUR, 3):
             rows += page
             after = (page[-1].due_at, page[-1].trigger_id)
         assert [(row.due_at - NOW) // MINUTE for row in rows] == [1, 1, 2, 3]
@@ -69,7 +69,7 @@ class TimeContract:
         assert timing is not None
         assert timing.state is not None
         assert (timing.state.last_fired_at, timing.state.decided_until) == (NOW, NOW)
-        assert store.high_water() == NOW
+        assert await store.high_water() == NOW
 
     async def test_a_fire_can_be_stored_with_its_runs(self, store: Store) -> None:
         site = await put_site(store, replace(SCHEDULE, workloads=2))
@@ -81,28 +81,28 @@ class TimeContract:
 
     async def test_an_advance_over_a_row_that_moved_stores_nothing(self, store: Store) -> None:
         site = await put_site(store, SCHEDULE)
-        (row,) = store.due(FIRST, NOW, 9)
+        (row,) = await store.due(FIRST, NOW, 9)
         await _fire(store, site, NOW)
-        advance, _, _ = _step(store, row, NOW)
+        advance, _, _ = await _step(store, row, NOW)
         await refused(store.advance([advance], (), None, NOW), Conflict)
         assert len((await store.histories(None, 9))[0].fired) == 1
 
     async def test_one_row_that_moved_refuses_its_whole_batch(self, store: Store) -> None:
         sites = [await put_site(store, replace(SCHEDULE, name=name)) for name in ("a", "b")]
-        rows = store.due(FIRST, NOW, 9)
+        rows = await store.due(FIRST, NOW, 9)
         await _fire(store, sites[0], NOW)
-        advances = [_step(store, row, NOW)[0] for row in rows]
+        advances = [(await _step(store, row, NOW))[0] for row in rows]
         await refused(store.advance(advances, (), None, NOW), Conflict)
-        assert store.due(FIRST, NOW, 9) == rows[1:]
+        assert await store.due(FIRST, NOW, 9) == rows[1:]
 
     async def test_an_advance_over_old_bindings_stores_nothing(self, store: Store) -> None:
         site = await put_site(store, SCHEDULE)
-        rows = store.due(FIRST, NOW, 9)
-        advance, event_id, _ = _step(store, rows[0], NOW)
-        batch = _fan_out(store, site, event_id)
+        rows = await store.due(FIRST, NOW, 9)
+        advance, event_id, _ = await _step(store, rows[0], NOW)
+        batch = await _fan_out(store, site, event_id)
         await put_site(store, Planned(name="other"))
         await refused(store.advance([advance], (), batch, NOW), Conflict)
-        assert store.due(FIRST, NOW, 9) == rows
+        assert await store.due(FIRST, NOW, 9) == rows
         assert await store.events_by_id([event_id]) == {}
 
     async def test_what_came_late_is_a_span_and_what_was_passed_over_is_folded(
@@ -210,9 +210,9 @@ class TimeContract:
     async def test_the_mark_keeps_the_latest_moment(self, store: Store) -> None:
         await store.mark(NOW + HOUR)
         await store.mark(NOW)
-        assert store.high_water() == NOW + HOUR
+        assert await store.high_water() == NOW + HOUR
         await store.lower_mark(NOW)
-        assert store.high_water() == NOW
+        assert await store.high_water() == NOW
 
 
 def _every(length: int) -> Spec:
@@ -248,14 +248,14 @@ async def _advance(
     store: Store, site: Site, now: Moment, *, fan_out: bool = False
 ) -> tuple[EventId, FanOutDone | None]:
     """Decide what is due of *site* at *now*, and store it."""
-    rows = [row for row in store.due(FIRST, now, 99) if row.trigger_id == site.trigger.id]
-    advance, event_id, skips = _step(store, rows[0], now)
-    batch = _fan_out(store, site, event_id) if fan_out else None
+    rows = [row for row in await store.due(FIRST, now, 99) if row.trigger_id == site.trigger.id]
+    advance, event_id, skips = await _step(store, rows[0], now)
+    batch = await _fan_out(store, site, event_id) if fan_out else None
     return event_id, await store.advance([advance], skips, batch, now)
 
 
-def _step(store: Store, row: Due, now: Moment) -> tuple[Advance, EventId, list[Skip]]:
-    spec = load_spec(store.specs([row.spec_id])[row.spec_id])
+async def _step(store: Store, row: Due, now: Moment) -> tuple[Advance, EventId, list[Skip]]:
+    spec = load_spec((await store.specs([row.spec_id]))[row.spec_id])
     state = State(
         epoch=row.epoch,
         since=row.since,
@@ -288,9 +288,9 @@ def _step(store: Store, row: Due, now: Moment) -> tuple[Advance, EventId, list[S
     return advance, event_id, [Skip(*reach, skipped.reason, span.count, row.revision_id)]
 
 
-def _fan_out(store: Store, site: Site, event_id: EventId) -> FanOutBatch:
+async def _fan_out(store: Store, site: Site, event_id: EventId) -> FanOutBatch:
     return FanOutBatch(
-        generation=store.generation(),
+        generation=await store.generation(),
         events=[event_id],
         matched=[
             Matched(event_id, one.id, one.workload_id, Queue.LATEST, repeatable=False, ready_at=NOW)
