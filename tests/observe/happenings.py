@@ -59,7 +59,7 @@ def refusals(*outcomes: Outcome) -> EventsFannedOut:
         )
         for outcome in outcomes
     ]
-    return EventsFannedOut(events=1, runs=2, refused=refused)
+    return EventsFannedOut(events=1, scheduled=1, runs=2, refused=refused)
 
 
 def kinds_of_happening() -> list[type[Happening]]:

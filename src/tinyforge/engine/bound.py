@@ -6,7 +6,7 @@ the rest of a fire.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -49,26 +49,23 @@ class BoundStore(Events, Schedules, Protocol):
 class Bounds:
     store: BoundStore
     fanout: FanOut
-    generation: int | None = None
+    _generation: int = -1
     _kept: dict[TriggerId, Bound] = field(default_factory=dict)
 
-    def of(self, trigger_ids: Sequence[TriggerId]) -> dict[TriggerId, Bound]:
-        """Return what is bound to each, all of one generation of the config."""
-        self._forget_if_changed(self.store.generation(), len(trigger_ids))
-        kept = self._kept
-        missing = sorted({number for number in trigger_ids if number not in kept})
-        if missing:
-            found = self.store.routes(missing)
+    async def of(self, trigger_ids: Sequence[TriggerId]) -> tuple[Mapping[TriggerId, Bound], int]:
+        """Return what is bound to each, all of one generation of the config, and its number."""
+        self._forget_if_changed(await self.store.generation(), len(trigger_ids))
+        wanted = set(trigger_ids)
+        while missing := sorted(wanted - self._kept.keys()):
+            found = await self.store.routes(missing)
             self._forget_if_changed(found.generation, 0)
-            kept.update(self._bound(found.rows))
-            if len(missing) < len(trigger_ids) and not kept.keys() >= set(trigger_ids):
-                return self.of(trigger_ids)
-        return kept
+            self._kept.update(self._bound(found.rows))
+        return self._kept, self._generation
 
     def _forget_if_changed(self, generation: int, coming: int) -> None:
-        if generation != self.generation or len(self._kept) + coming > MOST_KEPT:
+        if generation != self._generation or len(self._kept) + coming > MOST_KEPT:
             self._kept.clear()
-            self.generation = generation
+            self._generation = generation
 
     def _bound(self, rows: Sequence[Route]) -> Iterator[tuple[TriggerId, Bound]]:
         for trigger_id, group in groupby(rows, attrgetter("trigger_id")):

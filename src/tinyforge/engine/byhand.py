@@ -77,7 +77,7 @@ class HandChanges:
     async def plan(self, now: Moment) -> int:
         """Deal with every row changed by hand; return how many those were."""
         count = 0
-        while found := self.store.unplanned(BATCH):
+        while found := await self.store.unplanned(BATCH):
             if not await self._plan_batch(found, now):
                 break  # the next sweep goes on
             count += len(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -62,10 +62,10 @@ class Batch:
     events: list[Event] = field(default_factory=list)  # of the ruled ones
     unfit: list[tuple[TriggerId, str]] = field(default_factory=list)  # and why
 
-    def note_generation(self, generation: int | None) -> None:
+    def note_generation(self, generation: int) -> None:
         """Keep the oldest that any slice was decided on: a newer one refuses the batch."""
-        seen = generation or 0
-        self.generation = seen if self.generation is None else min(self.generation, seen)
+        known = self.generation
+        self.generation = generation if known is None else min(known, generation)
 
     def fan_out(self, may_begin: int) -> FanOutBatch:
         return FanOutBatch(
@@ -95,18 +95,23 @@ class Decider:
         """Decide *rows* in slices, giving the loop back in between."""
         batch = Batch(now)
         for start in range(0, len(rows), READ_TOGETHER):
-            self.bounds.of([row.trigger_id for row in rows[start : start + READ_TOGETHER]])
-            await asyncio.sleep(0)
-        for start in range(0, len(rows), SLICE):
-            if start:
+            part = rows[start : start + READ_TOGETHER]
+            specs = await self._known_specs(part)
+            bounds, generation = await self.bounds.of([row.trigger_id for row in part])
+            batch.note_generation(generation)
+            for first in range(0, len(part), SLICE):
+                self._decide_slice(part[first : first + SLICE], specs, bounds, batch)
                 await asyncio.sleep(0)
-            self._decide_slice(rows[start : start + SLICE], batch)
         return batch
 
-    def _decide_slice(self, rows: Sequence[Due], batch: Batch) -> None:
-        specs, now = self._known_specs(rows), batch.now
-        bounds = self.bounds.of([row.trigger_id for row in rows])
-        batch.note_generation(self.bounds.generation)
+    def _decide_slice(
+        self,
+        rows: Sequence[Due],
+        specs: Mapping[int, Compiled],
+        bounds: Mapping[TriggerId, Bound],
+        batch: Batch,
+    ) -> None:
+        now = batch.now
         for row, number in zip(rows, self.store.new_ids(len(rows), now), strict=True):
             bound, spec = bounds[row.trigger_id], specs.get(row.spec_id)
             if spec is None or not bound.may_fire:
@@ -190,12 +195,13 @@ class Decider:
             )
         )
 
-    def _known_specs(self, rows: Sequence[Due]) -> dict[int, Compiled]:
+    async def _known_specs(self, rows: Sequence[Due]) -> dict[int, Compiled]:
         """Return the compiled specs of *rows*; one that cannot be read is left out."""
         wanted = {row.spec_id for row in rows}
         found = {number: spec for number in wanted if (spec := self._specs.get(number))}
         missing = sorted(wanted - found.keys())
-        for number, text in self.store.specs(missing).items() if missing else ():
+        texts = await self.store.specs(missing) if missing else {}
+        for number, text in texts.items():
             try:
                 loaded = load_spec(text, self.tick_interval)
             except (ValueError, msgspec.MsgspecError):

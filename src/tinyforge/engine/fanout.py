@@ -70,7 +70,7 @@ class FanOut:
 
     async def rehearse(self, event: Event) -> list[Result]:
         """Say what `deliver` would give before queues are looked at, and store nothing."""
-        routes = self.store.routes([event.trigger_id])
+        routes = await self.store.routes([event.trigger_id])
         judged = self.judge([event], routes.rows, await self._triggers([event], routes.rows))
         results = [
             Result(binding_id=line.binding_id, outcome=Outcome.MATCHED, reason="matched")
@@ -84,7 +84,7 @@ class FanOut:
 
     async def quarantine(self, event: Event) -> None:
         """Give an event up whose fan-out ended the process again and again."""
-        routes = self.store.routes([event.trigger_id])
+        routes = await self.store.routes([event.trigger_id])
         reason = f"its fan-out ended the process {event.tries} times"
         lines = [
             Unmatched(event.id, route.binding_id, Outcome.QUARANTINED, reason)
@@ -94,7 +94,8 @@ class FanOut:
         batch = FanOutBatch(
             generation=routes.generation, events=[event.id], matched=(), unmatched=lines
         )
-        self.announce(batch, await self.store.fan_out(batch, self.clock.now()))
+        done = await self.store.fan_out(batch, self.clock.now())
+        self.announce(batch, done, scheduled=int(event.window is not None))
 
     def judge(
         self,
@@ -209,7 +210,7 @@ class FanOut:
         raise StoreUnavailable("the bindings kept changing while an event was fanned out")
 
     async def _try_batch(self, events: Sequence[Event]) -> list[list[Result]]:
-        routes = self.store.routes(sorted({event.trigger_id for event in events}))
+        routes = await self.store.routes(sorted({event.trigger_id for event in events}))
         judged = self.judge(events, routes.rows, await self._triggers(events, routes.rows))
         done = await self.store_results(
             FanOutBatch(
@@ -217,11 +218,12 @@ class FanOut:
                 events=[event.id for event in events],
                 matched=judged.matched,
                 unmatched=judged.unmatched,
-            )
+            ),
+            scheduled=sum(event.window is not None for event in events),
         )
         return [list(done.results)] if len(events) == 1 else []
 
-    async def store_results(self, batch: FanOutBatch) -> FanOutDone:
+    async def store_results(self, batch: FanOutBatch, scheduled: int) -> FanOutDone:
         """Store a batch, hand over what was born running, and say so."""
         reserved = self.floor.reserve(len(batch.matched))
         taken: FanOutDone | None = None
@@ -230,16 +232,20 @@ class FanOut:
             taken = await self.store.fan_out(given, self.clock.now())
         finally:
             self.floor.begin(taken.taken if taken is not None else (), reserved)
-        self.announce(batch, taken)
+        self.announce(batch, taken, scheduled)
         return taken
 
-    def announce(self, batch: FanOutBatch, done: FanOutDone) -> None:
+    def announce(self, batch: FanOutBatch, done: FanOutDone, scheduled: int) -> None:
         """Say what was stored, and wake who runs."""
         refused = [
             BindingResult(event_id=event, binding_id=binding, outcome=outcome, reason=reason)
             for event, binding, outcome, reason in (*batch.unmatched, *done.refused)
         ]
-        self.observe(EventsFannedOut(events=len(batch.events), runs=done.runs, refused=refused))
+        self.observe(
+            EventsFannedOut(
+                events=len(batch.events), scheduled=scheduled, runs=done.runs, refused=refused
+            )
+        )
         if done.runs:
             self.floor.wake()
 

@@ -59,7 +59,7 @@ class Followers:
 
     async def _current(self) -> Sequence[tuple[Trigger, FollowsRuns]]:
         """Return the triggers that follow runs, read again when the config changed."""
-        generation = self.store.generation()
+        generation = await self.store.generation()
         if generation != self._generation:
             rows = await self.store.triggers_of_kinds(self.plugins.following_kinds())
             self._found = [pair for row in rows if (pair := self._follower(row)) is not None]

@@ -34,7 +34,7 @@ class Orders:
         """Return an order for each run; one that cannot be deployed says why."""
         await self._know([run.workload_id for run in taken])
         events = await self.store.events_by_id([run.event_id for run in taken])
-        triggers = self.store.trigger_labels({event.trigger_id for event in events.values()})
+        triggers = await self.store.trigger_labels({event.trigger_id for event in events.values()})
         return [self._order(run, events[run.event_id], triggers) for run in taken]
 
     async def workload(self, workload_id: WorkloadId) -> Workload:
@@ -58,7 +58,7 @@ class Orders:
 
     async def _know(self, wanted: Sequence[WorkloadId]) -> None:
         """Read workloads that are not known in the config in force."""
-        generation = self.store.generation()
+        generation = await self.store.generation()
         if generation != self._generation or len(self._workloads) > MOST_WORKLOADS:
             self._workloads.clear()
             self._generation = generation

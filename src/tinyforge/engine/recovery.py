@@ -65,7 +65,7 @@ class Recovery:
             await self.fanout.deliver([event])
             return
         await self.fanout.quarantine(event)
-        labels = self.store.trigger_labels([event.trigger_id])
+        labels = await self.store.trigger_labels([event.trigger_id])
         name = labels.get(event.trigger_id, ("", ""))[0]
         self.observe(EventQuarantined(event_id=event.id, trigger=name, tries=event.tries))
 

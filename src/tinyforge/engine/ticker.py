@@ -138,7 +138,7 @@ class Ticker:
         in_flight: deque[asyncio.Task[bool]] = deque()
         try:
             while not self._closing:
-                rows = self.store.due(after, until, size)
+                rows = await self.store.due(after, until, size)
                 if not rows:
                     break
                 after = (rows[-1].due_at, rows[-1].trigger_id)
@@ -178,7 +178,7 @@ class Ticker:
             self.floor.begin(done.taken if done else (), reserved)
         self._announce(steps, batch.now)
         if done is not None:
-            self.fanout.announce(fan_out, done)
+            self.fanout.announce(fan_out, done, scheduled=len(steps.fired))
 
     async def _store_ruled(self, batch: Batch) -> None:
         steps = batch.ruled
@@ -203,7 +203,7 @@ class Ticker:
 
     async def _follow_clock(self) -> None:
         """Plan again what a clock set back would silence, each row once."""
-        now, mark = self.clock.now(), self.store.high_water()
+        now, mark = self.clock.now(), await self.store.high_water()
         if now >= mark - TOLERATED_STEP_BACK:
             return
         planned = await self.by_hand.clock_set_back(now)

@@ -141,6 +141,7 @@ class EventsFannedOut(Happening, frozen=True, kw_only=True):
     """All results are stored; *refused* holds those that queued no run."""
 
     events: int
+    scheduled: int  # of those, the windows
     runs: int
     refused: Sequence[BindingResult] = ()
 

@@ -100,7 +100,9 @@ def _windows(tally: Tally) -> Iterator[Metric]:
 
 
 def _work(tally: Tally) -> Iterator[Metric]:
-    yield _counter("scheduler_dispatched", "Events whose fan-out is stored", _one(tally.events))
+    yield _counter(
+        "scheduler_dispatched", "Windows whose fan-out is stored", _one(tally.dispatched)
+    )
     results = _one_label(tally.results)
     yield _counter("results", "Bindings of events decided", results, ("outcome",))
     yield _counter("runs_started", "Attempts begun", _one(tally.started))

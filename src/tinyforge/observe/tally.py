@@ -78,6 +78,7 @@ class Tally:
         )
         self.fires_by_name: Counter[str] | None = Counter() if names else None
         self.events = 0
+        self.dispatched = 0
         self.results: Counter[str] = Counter()
         self.started = 0
         self.ended: Counter[tuple[str, str]] = Counter()  # kind and state
@@ -105,6 +106,7 @@ class Tally:
                 self._fired(happening)
             case EventsFannedOut():
                 self.events += happening.events
+                self.dispatched += happening.scheduled
                 self.results["matched"] += happening.runs
                 self.results.update(str(refused.outcome) for refused in happening.refused)
             case RunsStarted():

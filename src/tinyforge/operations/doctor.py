@@ -34,7 +34,7 @@ class Examined(Reads, Protocol):
 
     async def fact(self, name: str) -> str | None: ...
 
-    def high_water(self) -> Moment: ...
+    async def high_water(self) -> Moment: ...
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Doctor:
         catalog = await self.store.catalog()
         checks = [
             self._server(),
-            machine.clock(now, self.store.high_water()),
+            machine.clock(now, await self.store.high_water()),
             *await asyncio.to_thread(self._machine, now),
             *await self._file(),
             *rows(catalog),

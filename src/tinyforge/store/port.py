@@ -413,13 +413,13 @@ class FanOutDone(Struct, frozen=True, kw_only=True):
 class Schedules(Protocol):
     async def next_due_at(self) -> Moment | None: ...
 
-    def due(self, after: tuple[Moment, int], now: Moment, limit: int) -> list[Due]:
+    async def due(self, after: tuple[Moment, int], now: Moment, limit: int) -> list[Due]:
         """Return rows due at *now* whose (due_at, id) is greater than *after*, in that order."""
         ...
 
-    def specs(self, ids: Sequence[int]) -> dict[int, str]: ...
+    async def specs(self, ids: Sequence[int]) -> dict[int, str]: ...
 
-    def unplanned(self, limit: int) -> list[Unplanned]:
+    async def unplanned(self, limit: int) -> list[Unplanned]:
         """Return rows that another program changed."""
         ...
 
@@ -444,17 +444,17 @@ class Schedules(Protocol):
         """Follow a clock that was set back."""
         ...
 
-    def generation(self) -> int:
+    async def generation(self) -> int:
         """Return the number of the config in force."""
         ...
 
-    def high_water(self) -> Moment:
+    async def high_water(self) -> Moment:
         """Return the latest moment that was ever recorded."""
         ...
 
 
 class Events(Protocol):
-    def routes(self, trigger_ids: Sequence[TriggerId]) -> Routes: ...
+    async def routes(self, trigger_ids: Sequence[TriggerId]) -> Routes: ...
 
     async def accept(self, drafts: Sequence[EventDraft], now: Moment) -> list[Event | None]:
         """Store events; None for one whose key was accepted before."""
@@ -546,7 +546,7 @@ class Runs(Protocol):
 
     async def events_by_id(self, ids: Sequence[EventId]) -> dict[EventId, Event]: ...
 
-    def trigger_labels(self, ids: Collection[TriggerId]) -> dict[TriggerId, tuple[str, str]]:
+    async def trigger_labels(self, ids: Collection[TriggerId]) -> dict[TriggerId, tuple[str, str]]:
         """Return name and kind of triggers."""
         ...
 

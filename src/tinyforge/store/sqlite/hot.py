@@ -83,29 +83,29 @@ class HotPath:
         found = ask(self._parts.near, sql.NEXT_DUE)
         return found[0][0] if found else None
 
-    def due(self, after: tuple[Moment, int], now: Moment, limit: int) -> list[Due]:
+    async def due(self, after: tuple[Moment, int], now: Moment, limit: int) -> list[Due]:
         with snapshot(self._parts.near) as near:
             rows = ask(near, sql.DUE, (*after, now, limit))
         return list(map(Due._make, rows))
 
-    def specs(self, ids: Sequence[int]) -> dict[int, str]:
+    async def specs(self, ids: Sequence[int]) -> dict[int, str]:
         return dict(ask(self._parts.near, sql.SPECS, (text(ids),)))
 
-    def unplanned(self, limit: int) -> list[Unplanned]:
+    async def unplanned(self, limit: int) -> list[Unplanned]:
         with snapshot(self._parts.near) as near:
             rows = ask(near, sql.UNPLANNED, (limit,))
         return list(map(Unplanned._make, rows))
 
-    def routes(self, trigger_ids: Sequence[TriggerId]) -> Routes:
+    async def routes(self, trigger_ids: Sequence[TriggerId]) -> Routes:
         with snapshot(self._parts.near) as near:
             generation = ask(near, GENERATION)[0][0]
             rows = ask(near, sql.ROUTES, (text(trigger_ids),))
         return Routes(generation, list(map(Route._make, rows)))
 
-    def generation(self) -> int:
+    async def generation(self) -> int:
         return int(ask(self._parts.near, GENERATION)[0][0])
 
-    def high_water(self) -> Moment:
+    async def high_water(self) -> Moment:
         return int(ask(self._parts.near, HIGH_WATER)[0][0])
 
     # --- writes

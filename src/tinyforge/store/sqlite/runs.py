@@ -9,7 +9,7 @@ import apsw
 from backports import zstd
 
 from tinyforge.clock import Moment
-from tinyforge.errors import Conflict, NotFound
+from tinyforge.errors import Conflict, NotFound, StoreUnavailable
 from tinyforge.ids import show
 from tinyforge.model import (
     Event,
@@ -35,7 +35,7 @@ from tinyforge.store.sqlite import statements as sql
 from tinyforge.store.sqlite.config import rows_where
 from tinyforge.store.sqlite.hot import EVENT_COLUMNS, drafted, storing
 from tinyforge.store.sqlite.lanes import Queued
-from tinyforge.store.sqlite.parts import Parts, ask, text
+from tinyforge.store.sqlite.parts import RETRIES, Parts, ask, text
 from tinyforge.store.sqlite.rows import RUN_COLUMNS, event_of, run_of
 
 OURS = """
@@ -94,12 +94,13 @@ class RunRows:
         if not finished and not (places.free or places.ahead):
             return Turn(taken=(), stale=(), events=())
         stale: list[TakenRun] = []
-        while True:
+        for _ in range(RETRIES):
             try:
                 return await self._turn(finished, follow_ups, places, now, stale)
             except Stale:
                 finished, gone = await self._still_ours(finished)
                 stale += gone
+        raise StoreUnavailable("runs kept changing while their ends were stored")
 
     async def _turn(
         self,
