@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tinyforge.clock import SECOND
 from tinyforge.engine.floor import AHEAD
 from tinyforge.settings import Settings
 from tinyforge.store.sqlite.connection import DATABASE, open_reader
+from tinyforge.store.sqlite.parts import ask
 
 MUSTS = {AHEAD: 20_000, 0: 5_000}  # runs per second, by how many are leased ahead
 AIMS = {AHEAD: 40_000}
@@ -63,24 +65,29 @@ def _figure(folder: Path, extent: Extent, ahead: int) -> Figure:
 
 
 async def _worked(folder: Path, runs: int, ahead: int) -> tuple[float, dict[str, float]]:
-    """Queue all runs, then begin to work; the clock stops when all outcomes are stored."""
+    """Queue all runs, then begin to work; the clock stops when all outcomes are stored.
+
+    Or after a while: the figure is then how many were.
+    """
     probe = Probe(wanted=runs)
     async with production.opened(folder, Settings(data=folder), probe) as engine:
         engine.runner.floor.ahead = ahead
         await engine.ticker.tick()
         cpu, began = Cpu(), time.perf_counter()
         working = asyncio.create_task(engine.runner.run())
-        await asyncio.wait_for(probe.done.wait(), PATIENCE + runs / 500)
-        took, details = time.perf_counter() - began, cpu.each(runs)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(probe.done.wait(), PATIENCE)
+        took, ended = time.perf_counter() - began, len(probe.ended)
+        details = {"runs": ended, **cpu.each(ended)}
         engine.runner.close()
         await working
         await engine.runner.drain(0)
     reader = open_reader(folder / DATABASE)
-    ((succeeded,),) = reader.execute(SUCCEEDED, (NEWER,)).fetchall()
+    ((succeeded,),) = ask(reader, SUCCEEDED, (NEWER,))
     reader.close()
-    if succeeded != runs:
-        raise AssertionError(f"{succeeded} of {runs} runs succeeded")
-    return runs / took, details
+    if succeeded < ended:
+        raise AssertionError(f"{succeeded} of {ended} runs succeeded")
+    return ended / took, details
 
 
 def _row_by_row(folder: Path, runs: int) -> float:
