@@ -27,6 +27,7 @@ async def follow(
 ) -> int:
     """Return the exit code once nothing of the group is left; when cancelled, end it first.
 
+    A cancellation that comes after the program has ended changes nothing.
     A second cancellation ends the *grace* (seconds between SIGTERM and SIGKILL).
     """
     group = _Group(process)
@@ -36,6 +37,9 @@ async def follow(
         await output.finish(DRAIN)
         if group.bury() and group.lives():
             write("the program has ended; ending what it left running in the background")
+    except asyncio.CancelledError:
+        if not group.bury():
+            raise  # else it had ended by itself: what it did counts
     finally:
         try:
             if await group.end(grace):
