@@ -27,6 +27,10 @@ WORDS = {
 }
 
 
+MARK = "TINYFORGE_RUN_ID"
+NUMBER = "TINYFORGE_ATTEMPT"
+
+
 @contextmanager
 def opened(database: Path) -> Iterator[sqlite3.Connection]:
     """Open a file to look at it only: what a server left in its log stays there."""
@@ -132,7 +136,7 @@ def gathered(world: World, acks: Sequence[str] = ()) -> Evidence:
     """Read everything, as of one moment."""
     with opened(world.database) as file:
         file.execute("BEGIN")
-        tables = {name: file.execute(f"SELECT * FROM {name}").fetchall() for name in TABLES}  # noqa: S608 - our own names
+        tables = {name: file.execute(f"SELECT * FROM {name}").fetchall() for name in TABLES}
     return Evidence(
         tables=tables,
         effects=read_effects(world.effects),
@@ -158,3 +162,19 @@ def _grouped(rows: Sequence[sqlite3.Row], by: str) -> dict[int, list[sqlite3.Row
     for row in rows:
         found[row[by]].append(row)
     return dict(found)
+
+
+def attempts_alive() -> set[tuple[str, str]]:
+    """Return the attempts of which some process is at work: run id and number, as it was told."""
+    return {
+        (told[MARK], told[NUMBER]) for told in _environments() if MARK in told and NUMBER in told
+    }
+
+
+def _environments() -> Iterator[dict[str, str]]:
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            text = entry.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        yield dict(line.split("=", 1) for line in text.split("\0") if "=" in line)

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from msgspec import json
 
@@ -21,6 +22,7 @@ from tinyforge.operations.answers import HealthView, VerifyView
 ROOT = Path(__file__).parents[2]
 SERVER_LOG = "server.log"
 PATIENCE = 60.0  # seconds that anything here may take
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 GLANCE = 0.01  # seconds between two looks
 
 
@@ -36,10 +38,9 @@ def wait_until(happened: Callable[[], bool], what: str, patience: float = PATIEN
         time.sleep(GLANCE)
 
 
-def environment(crash_at: str | None = None) -> dict[str, str]:
+def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TINYFORGE_")}
-    crash = {} if crash_at is None else {"TINYFORGE_CRASH_AT": crash_at}
-    return {**kept, **crash, "PYTHONPATH": str(ROOT / "src")}
+    return {**kept, "PYTHONPATH": str(ROOT / "src")}
 
 
 @dataclass
@@ -111,14 +112,18 @@ class Served:
 
 @contextmanager
 def serving(
-    folder: Path, words: Sequence[str] = (), crash_at: str | None = None
+    folder: Path, words: Sequence[str] = (), variables: Mapping[str, str] = NO_VARIABLES
 ) -> Iterator[Served]:
     """Run a server over `folder/data`; whatever happens, it does not outlive the block."""
     command = [sys.executable, "-m", "tinyforge", "serve", "--data", str(folder / "data")]
     command += ["--listen", "127.0.0.1:0", "--log-format", "json", *words]
     with (folder / SERVER_LOG).open("ab") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(crash_at)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**environment(), **variables},
         )
     try:
         yield Served(process, folder, time.monotonic())

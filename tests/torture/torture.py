@@ -5,13 +5,21 @@ from __future__ import annotations
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.torture.checker import violations
-from tests.torture.evidence import RUNNING, WORDS, Evidence, gathered, opened, read_effects
+from tests.torture.evidence import (
+    RUNNING,
+    WORDS,
+    Evidence,
+    attempts_alive,
+    gathered,
+    opened,
+    read_effects,
+)
 from tests.torture.load import STEP, Presser, World
 from tests.torture.served import Served, TooSlow, serving, verify, wait_until
 from tinyforge.clock import SECOND, SystemClock
@@ -24,8 +32,6 @@ OTHER_POINTS = ("noticed", "recorded", "fanned-out", "leased", "ended")
 MOST_TIMES = 25  # that a named point is passed before the kill
 OUTAGE = 2.2 * STEP  # seconds that nobody serves, once
 REST = 180.0  # seconds for everything that was begun to end
-MARK = "TINYFORGE_RUN_ID"
-NUMBER = "TINYFORGE_ATTEMPT"
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,8 @@ class Torture:
         self, manifest: Path, crash_at: str | None = None
     ) -> AbstractContextManager[Served]:
         words = ["--config", str(manifest), "--concurrency", str(CONCURRENCY)]
-        return serving(self.world.folder, words, crash_at)
+        crash = {} if crash_at is None else {"TINYFORGE_CRASH_AT": crash_at}
+        return serving(self.world.folder, words, crash)
 
     def _strike(self, blow: Blow) -> None:
         with ExitStack() as stack:
@@ -183,28 +190,12 @@ class Torture:
         with opened(self.world.database) as file:
             dead = file.execute("SELECT run_id, n FROM attempts WHERE outcome = 'died'").fetchall()
         marks = {(show("run", row["run_id"]), str(row["n"])) for row in dead}
-        self.toll.leftovers += [f"{run} attempt {n}" for run, n in sorted(_alive() & marks)]
+        self.toll.leftovers += [f"{run} attempt {n}" for run, n in sorted(attempts_alive() & marks)]
 
 
 def _is_idle(served: Served) -> bool:
     counts = served.health().counts
     return not (counts.queued or counts.running or counts.open_events)
-
-
-def _alive() -> set[tuple[str, str]]:
-    """Return the attempts of which some process is there."""
-    return {
-        (told[MARK], told[NUMBER]) for told in _environments() if MARK in told and NUMBER in told
-    }
-
-
-def _environments() -> Iterator[dict[str, str]]:
-    for entry in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            text = entry.read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        yield dict(line.split("=", 1) for line in text.split("\0") if "=" in line)
 
 
 def table(torture: Torture, seen: Evidence) -> list[tuple[str, str]]:
