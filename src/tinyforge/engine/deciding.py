@@ -113,7 +113,7 @@ class Decider:
     ) -> None:
         now = batch.now
         for row, number in zip(rows, self.store.new_ids(len(rows), now), strict=True):
-            bound, spec = bounds[row.trigger_id], specs.get(row.spec_id)
+            bound, spec = bounds[row.trigger_id], specs.get(row.spec_id or 0)
             if spec is None or not bound.may_fire:
                 batch.unfit.append((row.trigger_id, bound.trigger))
                 continue
@@ -197,7 +197,7 @@ class Decider:
 
     async def _known_specs(self, rows: Sequence[Due]) -> dict[int, Compiled]:
         """Return the compiled specs of *rows*; one that cannot be read is left out."""
-        wanted = {row.spec_id for row in rows}
+        wanted = {row.spec_id for row in rows if row.spec_id is not None}
         found = {number: spec for number in wanted if (spec := self._specs.get(number))}
         missing = sorted(wanted - found.keys())
         texts = await self.store.specs(missing) if missing else {}

@@ -34,9 +34,13 @@ class Planner:
             raise InvalidConfig(trigger.kind, str(problem)) from problem
 
     def spec_in_force(self, timing: Timing | None) -> Spec | None:
+        """Return the spec that made the windows so far; None: it had none, or nobody can tell."""
         if timing is None or timing.spec is None:
             return None
-        return load_spec(timing.spec, self.tick_interval)
+        try:
+            return load_spec(timing.spec, self.tick_interval)
+        except ValueError:
+            return None
 
     def follow(
         self, after: Trigger | None, timing: Timing | None, now: Moment

@@ -304,7 +304,7 @@ class Due(NamedTuple):
     """One due row, as narrow as a decision can be made on."""
 
     trigger_id: TriggerId
-    spec_id: int
+    spec_id: int | None
     epoch: int
     since: Moment
     base: Moment

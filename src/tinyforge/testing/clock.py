@@ -16,6 +16,7 @@ class MovableClock:
         self._now = now
         self._monotonic: Micros = 0
         self._waiting: list[tuple[Micros, asyncio.Event]] = []
+        self._came = asyncio.Event()
 
     def now(self) -> Moment:
         return self._now
@@ -29,10 +30,17 @@ class MovableClock:
             return
         waiter = (self._monotonic + at_most, signal)
         self._waiting.append(waiter)
+        self._came.set()
         try:
             await signal.wait()
         finally:
             self._waiting.remove(waiter)
+
+    async def waited_for(self, times: int = 1) -> None:
+        """Return when so many wait for time to go by."""
+        while len(self._waiting) < times:
+            self._came.clear()
+            await self._came.wait()
 
     def move(self, by: Micros) -> None:
         """Let time go by; those who waited for less go on."""

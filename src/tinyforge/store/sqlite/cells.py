@@ -70,7 +70,8 @@ def select(columns: Sequence[str], table: str) -> str:
     """Return the select list that reads *columns* of *table* as cells."""
     one = (
         "typeof({0}), CASE WHEN typeof({0}) IN ('text', 'blob')"
-        f" THEN substr(CAST({{0}} AS BLOB), 1, {MOST_BYTES + 1}) ELSE {{0}} END"
+        # SQLite's substr makes NULL of a text without a byte
+        f" THEN coalesce(substr(CAST({{0}} AS BLOB), 1, {MOST_BYTES + 1}), x'') ELSE {{0}} END"
     )
     return ", ".join(one.format(f"{table}.{column}") for column in columns)
 

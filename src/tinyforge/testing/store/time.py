@@ -45,7 +45,7 @@ class TimeContract:
         (row,) = await store.due(FIRST, NOW, 9)
         assert (row.trigger_id, row.due_at, row.epoch) == (site.trigger.id, NOW, 1)
         assert await store.due(FIRST, NOW - 1, 9) == []
-        assert await store.specs([row.spec_id]) == {row.spec_id: dump_spec(EVERY_MINUTE)}
+        assert await _spec(store, row) == load_spec(dump_spec(EVERY_MINUTE))
 
     async def test_due_rows_come_in_order_and_in_pages(self, store: Store) -> None:
         for minutes in (3, 1, 2, 1):
@@ -219,6 +219,11 @@ def _every(length: int) -> Spec:
     return Spec(timetable=Timetable(timing=Interval(every=length)), first=First.WAIT)
 
 
+async def _spec(store: Store, row: Due) -> Spec:
+    assert row.spec_id is not None
+    return load_spec((await store.specs([row.spec_id]))[row.spec_id])
+
+
 async def _state(store: Store) -> State:
     _, timing = await store.trigger_named("site")
     assert timing is not None
@@ -255,7 +260,7 @@ async def _advance(
 
 
 async def _step(store: Store, row: Due, now: Moment) -> tuple[Advance, EventId, list[Skip]]:
-    spec = load_spec((await store.specs([row.spec_id]))[row.spec_id])
+    spec = await _spec(store, row)
     state = State(
         epoch=row.epoch,
         since=row.since,
