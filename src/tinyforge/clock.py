@@ -51,7 +51,7 @@ class Clock(Protocol):
         ...
 
     async def wait(self, signal: asyncio.Event, at_most: Micros) -> None:
-        """Return when *signal* is set or *at_most* has gone by, whichever is first."""
+        """Return when *signal* is set or *at_most* has gone by, and leave it cleared."""
         ...
 
 
@@ -65,10 +65,10 @@ class SystemClock:
     async def wait(self, signal: asyncio.Event, at_most: Micros) -> None:
         if at_most <= 0 or signal.is_set():
             await asyncio.sleep(0)
-            return
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(at_most / SECOND, signal.set)
-        try:
-            await signal.wait()
-        finally:
-            timer.cancel()
+        else:
+            timer = asyncio.get_running_loop().call_later(at_most / SECOND, signal.set)
+            try:
+                await signal.wait()
+            finally:
+                timer.cancel()
+        signal.clear()

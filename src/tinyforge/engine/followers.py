@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct
 
 from tinyforge.errors import InvalidConfig, UnknownKind
 from tinyforge.ids import show
@@ -21,6 +23,16 @@ class FollowerStore(Config, Schedules, Protocol):
     """The roles that this room needs."""
 
 
+class Ending(Struct, frozen=True, kw_only=True):
+    """The end of one attempt that was the run's last."""
+
+    run_id: RunId
+    attempt: int
+    workload: str
+    state: RunState
+    error: str | None
+
+
 @dataclass
 class Followers:
     store: FollowerStore
@@ -29,26 +41,33 @@ class Followers:
     _generation: int | None = None
     _found: Sequence[tuple[Trigger, FollowsRuns]] = field(default_factory=tuple)
 
-    async def drafts(
-        self, run_id: RunId, workload: str, state: RunState, cause: Event, error: str | None
-    ) -> list[EventDraft]:
-        """Return the events that this end of a run is."""
-        if state not in ENDS:
-            return []
-        followers = await self._current()
-        if not followers:
-            return []
-        ended = EndedRun(workload=workload, state=state.word, run=show("run", run_id))
-        facts: dict[str, object] = {"workload": workload, "state": state.word, "run": ended.run}
-        if error:
-            facts["error"] = error
-        drafts = []
+    async def any(self) -> bool:
+        """Say whether any trigger follows runs."""
+        return bool(await self._current())
+
+    async def drafts(self, ends: Sequence[tuple[Ending, Event]]) -> list[EventDraft]:
+        """Return the events that these ends of runs are; each comes with the run's own event."""
+        followers = await self._current() if ends else ()
+        return [
+            draft
+            for ending, cause in ends
+            if followers and ending.state in ENDS
+            for draft in self._follow(ending, cause, followers)
+        ]
+
+    def _follow(
+        self, ending: Ending, cause: Event, followers: Sequence[tuple[Trigger, FollowsRuns]]
+    ) -> Iterator[EventDraft]:
+        word, run = ending.state.word, show("run", ending.run_id)
+        ended = EndedRun(workload=ending.workload, state=word, run=run)
+        facts: dict[str, object] = {"workload": ending.workload, "state": word, "run": run}
+        if ending.error:
+            facts["error"] = ending.error
         for trigger, kind in followers:
             if kind.follows(ended) and self._may_hop(trigger, ended, cause):
                 own = facts | {"trigger": trigger.name, "hops": hops(cause.facts) + 1}
-                key = f"r{run_id}.{state.word}"
-                drafts.append(EventDraft(trigger_id=trigger.id, key=key, facts=own))
-        return drafts
+                key = f"r{ending.run_id}.{ending.attempt}.{word}"
+                yield EventDraft(trigger_id=trigger.id, key=key, facts=own)
 
     def _may_hop(self, trigger: Trigger, ended: EndedRun, cause: Event) -> bool:
         count = hops(cause.facts)

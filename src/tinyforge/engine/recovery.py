@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tinyforge.clock import Clock
 from tinyforge.engine.fanout import FanOut
-from tinyforge.engine.followers import Followers
+from tinyforge.engine.followers import Ending, Followers
 from tinyforge.engine.orders import Orders
 from tinyforge.errors import UnknownKind
 from tinyforge.ids import show
@@ -91,12 +91,16 @@ class Recovery:
 
     async def _follow_ups(self, over: Sequence[Dead]) -> list[EventDraft]:
         events = await self.store.events_by_id([one.event_id for one in over])
-        drafts: list[EventDraft] = []
+        ends: list[tuple[Ending, Event]] = []
         for one in over:
             workload = await self.orders.workload(one.workload_id)
-            cause = events.get(one.event_id)
-            if cause is not None:
-                drafts += await self.followers.drafts(
-                    one.run_id, workload.name, RunState.INTERRUPTED, cause, None
-                )
-        return drafts
+            ending = Ending(
+                run_id=one.run_id,
+                attempt=one.attempt,
+                workload=workload.name,
+                state=RunState.INTERRUPTED,
+                error=None,
+            )
+            if one.event_id in events:
+                ends.append((ending, events[one.event_id]))
+        return await self.followers.drafts(ends)

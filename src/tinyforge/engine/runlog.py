@@ -106,7 +106,6 @@ class LogKeeper:
     async def run(self) -> None:
         while True:
             await self.clock.wait(self._full, FLUSH_EVERY)
-            self._full.clear()
             await self.flush()
 
     async def flush(self) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from tinyforge.clock import SECOND, Clock, Micros
 from tinyforge.engine.fanout import FanOut
 from tinyforge.engine.floor import Floor
-from tinyforge.engine.followers import Followers
+from tinyforge.engine.followers import Ending, Followers
 from tinyforge.engine.orders import Orders
 from tinyforge.engine.runlog import LogKeeper
 from tinyforge.engine.watch import Watch
@@ -159,9 +159,7 @@ class Runner:
         ready_at = self.store.next_ready_at()
         if ready_at is not None and not self.floor.closed:
             at_most = max(0, min(at_most, ready_at - self.clock.now()))
-        if not self._ends and not self.floor.changed.is_set():
-            await self.clock.wait(self.floor.changed, at_most)
-        self.floor.changed.clear()
+        await self.clock.wait(self.floor.changed, 0 if self._ends else at_most)
 
     async def _cancel_queued(self, run_id: RunId, actor: str) -> None:
         run = await self.store.run(run_id)
@@ -172,9 +170,14 @@ class Runner:
             raise Conflict(f"{show('run', run_id)} {over}")
         workload = await self.orders.workload(run.workload_id)
         event = await self.store.event(run.event_id)
-        drafts = await self.followers.drafts(
-            run_id, workload.name, RunState.CANCELLED, event, f"cancelled by {actor}"
+        ending = Ending(
+            run_id=run_id,
+            attempt=run.attempt,
+            workload=workload.name,
+            state=RunState.CANCELLED,
+            error=f"cancelled by {actor}",
         )
+        drafts = await self.followers.drafts([(ending, event)])
         events = await self.store.cancel_queued(run_id, drafts, self.clock.now())
         if events:
             await self.fanout.deliver(events)
@@ -241,17 +244,9 @@ class Runner:
                 worker.interrupt(Stop.TIMEOUT)
 
     async def _follow_ups(self, ends: Sequence[End]) -> list[EventDraft]:
-        drafts: list[EventDraft] = []
-        for end in ends:
-            order, finished = end.order, end.finished
-            drafts += await self.followers.drafts(
-                order.run.run_id,
-                order.workload.name,
-                finished.state,
-                order.event,
-                finished.error,
-            )
-        return drafts
+        if not ends or not await self.followers.any():
+            return []
+        return await self.followers.drafts([(_ending(end), end.order.event) for end in ends])
 
     def _announce(self, ends: Sequence[End]) -> None:
         if not ends:
@@ -269,3 +264,13 @@ class Runner:
             for end in ends
         ]
         self.observe(RunsEnded(at=self.clock.now(), runs=lines))
+
+
+def _ending(end: End) -> Ending:
+    return Ending(
+        run_id=end.order.run.run_id,
+        attempt=end.order.run.attempt,
+        workload=end.order.workload.name,
+        state=end.finished.state,
+        error=end.finished.error,
+    )

@@ -120,9 +120,7 @@ class Ticker:
             due_at = None
         until = self.tick_interval if due_at is None else due_at - now
         at_most = min(max(until, at_least), self.tick_interval)
-        if not self._woken.is_set():
-            await self.clock.wait(self._woken, at_most)
-        self._woken.clear()
+        await self.clock.wait(self._woken, at_most)
 
     async def _fire_due(self) -> None:
         """Claim in growing batches, two in flight; what moved meanwhile is looked at again.

@@ -25,14 +25,17 @@ class MovableClock:
         return self._monotonic
 
     async def wait(self, signal: asyncio.Event, at_most: Micros) -> None:
-        if at_most <= 0:
+        if at_most <= 0 or signal.is_set():
             await asyncio.sleep(0)
-            return
-        waiter = (self._monotonic + at_most, signal)
+        else:
+            await self._wait((self._monotonic + at_most, signal))
+        signal.clear()
+
+    async def _wait(self, waiter: tuple[Micros, asyncio.Event]) -> None:
         self._waiting.append(waiter)
         self._came.set()
         try:
-            await signal.wait()
+            await waiter[1].wait()
         finally:
             self._waiting.remove(waiter)
 
