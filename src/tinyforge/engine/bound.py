@@ -56,7 +56,7 @@ class Bounds:
         """Return what is bound to each, all of one generation of the config, and its number."""
         self._forget_if_changed(await self.store.generation(), len(trigger_ids))
         wanted = set(trigger_ids)
-        while missing := sorted(wanted - self._kept.keys()):
+        while missing := sorted(number for number in wanted if number not in self._kept):
             found = await self.store.routes(missing)
             self._forget_if_changed(found.generation, 0)
             self._kept.update(self._bound(found.rows))

@@ -33,6 +33,8 @@ BATCH = 500
 AUTHOR = "by hand"
 ATTEMPTS = 5
 LONGEST_PROBLEM = 1_000
+BEFORE_ALL = TriggerId(-(2**63))
+TAKEN_BACK = "its decisions were taken back by hand: it begins anew"
 NOTICES = {
     Notice.AT_HAS_PASSED: "its `at` has passed: the window is skipped as late",
     Notice.LAST_FIRED_IN_FUTURE: "its last_fired_at lies in the future: taken as now",
@@ -95,9 +97,21 @@ class HandChanges:
             if rest:
                 await self.store.change(ConfigChange(author=AUTHOR, timings=rest), now)
 
+    async def begin_anew(self, trigger_ids: Sequence[TriggerId], now: Moment) -> None:
+        """Begin a new epoch where a hand took decisions back, so that none is taken twice."""
+        writes, warnings = [], []
+        for row in await self.store.inspect("trigger", trigger_ids):
+            if isinstance(row.row, Trigger) and row.timing is not None:
+                writes.append(self.planner.begin_anew(row.row, row.timing, now))
+                warnings.append(RowWarned(what="trigger", name=row.row.name, problem=TAKEN_BACK))
+        change = ConfigChange(author=AUTHOR, timings=[one for one in writes if one is not None])
+        await self.store.change(change, now)
+        for warning in warnings:
+            self.observe(warning)
+
     async def clock_set_back(self, now: Moment) -> int:
         """Plan again what was decided for a future that has not come; return how many rows."""
-        count, after = 0, TriggerId(0)
+        count, after = 0, BEFORE_ALL
         while timings := await self.store.decided_after(now, after, BATCH):
             after = timings[-1].trigger_id
             found = (self.planner.clock_set_back(timing, now) for timing in timings)

@@ -199,7 +199,7 @@ class Decider:
         """Return the compiled specs of *rows*; one that cannot be read is left out."""
         wanted = {row.spec_id for row in rows if row.spec_id is not None}
         found = {number: spec for number in wanted if (spec := self._specs.get(number))}
-        missing = sorted(wanted - found.keys())
+        missing = sorted(number for number in wanted if number not in found)
         texts = await self.store.specs(missing) if missing else {}
         for number, text in texts.items():
             try:

@@ -41,17 +41,21 @@ class Floor:
             self.arrived.extend(taken)
             self.changed.set()
 
-    def places(self) -> Places:
-        """Return how many runs may be taken from the queue."""
+    def offer(self, leaving: int) -> Places:
+        """Let *leaving* runs go, and return how many may be taken instead; that room is kept."""
+        self.held -= leaving
         if self.closed:
             return Places(0, 0)
-        used = self.held + self._reserved
-        free = max(0, self.concurrency - used)
-        return Places(free, max(0, self.concurrency + self.ahead - used - free))
+        room = self.concurrency + self.ahead - self.held - self._reserved
+        free = max(0, min(room, self.concurrency - self.held))
+        ahead = max(0, room - free)
+        self._reserved += free + ahead
+        return Places(free, ahead)
 
-    def leave(self, count: int) -> None:
-        """Note that runs are over."""
-        self.held -= count
+    def withdraw(self, places: Places, leaving: int) -> None:
+        """Take an offer back: the runs are not over yet, as far as the store knows."""
+        self.held += leaving
+        self._reserved -= places.free + places.ahead
 
     def wake(self) -> None:
         """Look at the queue: something was added."""

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from inspect import iscoroutinefunction
+from typing import NamedTuple, Protocol
 
 from tinyforge.engine.worker import Order
 from tinyforge.errors import InvalidConfig, UnknownKind
 from tinyforge.kinds import WorkloadKind
-from tinyforge.model import Event, Queue, TriggerId, Workload, WorkloadId
+from tinyforge.model import Event, TriggerId, Workload, WorkloadId
 from tinyforge.plugins import Plugins
 from tinyforge.store.port import Config, Runs, Schedules, TakenRun
 
-MOST_WORKLOADS = 20_000
+MOST_KEPT = 20_000  # workloads, and names of triggers
 GONE = "its workload was deleted"
+
+
+class Known(NamedTuple):
+    """A workload with its kind; without one, *refusal* says why."""
+
+    workload: Workload
+    kind: WorkloadKind | None
+    is_async: bool
+    refusal: str
 
 
 class OrderStore(Runs, Config, Schedules, Protocol):
@@ -26,32 +36,33 @@ class Orders:
     store: OrderStore
     plugins: Plugins
     _generation: int | None = None
-    _workloads: dict[WorkloadId, tuple[Workload, WorkloadKind | None, str]] = field(
-        default_factory=dict
-    )
+    _known: dict[WorkloadId, Known] = field(default_factory=dict)
+    _labels: dict[TriggerId, tuple[str, str]] = field(default_factory=dict)
 
     async def prepare(self, taken: Sequence[TakenRun]) -> list[Order]:
         """Return an order for each run; one that cannot be deployed says why."""
         await self._know([run.workload_id for run in taken])
         events = await self.store.events_by_id([run.event_id for run in taken])
-        triggers = await self.store.trigger_labels({event.trigger_id for event in events.values()})
-        return [self._order(run, events[run.event_id], triggers) for run in taken]
+        labels = self._labels
+        missing = {e.trigger_id for e in events.values() if e.trigger_id not in labels}
+        if missing:
+            self._labels.update(await self.store.trigger_labels(missing))
+        return [self._order(run, events[run.event_id]) for run in taken]
 
     async def workload(self, workload_id: WorkloadId) -> Workload:
         await self._know([workload_id])
-        return self._workloads[workload_id][0]
+        return self._known[workload_id].workload
 
-    def _order(
-        self, run: TakenRun, event: Event, triggers: dict[TriggerId, tuple[str, str]]
-    ) -> Order:
-        workload, kind, refusal = self._workloads[run.workload_id]
-        name, trigger_kind = triggers.get(event.trigger_id, ("", ""))
+    def _order(self, run: TakenRun, event: Event) -> Order:
+        workload, kind, is_async, refusal = self._known[run.workload_id]
+        name, trigger_kind = self._labels.get(event.trigger_id, ("", ""))
         return Order(
             run=run,
             event=event,
             workload=workload,
             kind=kind,
             refusal=refusal,
+            is_async=is_async,
             trigger=name,
             trigger_kind=trigger_kind,
         )
@@ -59,27 +70,27 @@ class Orders:
     async def _know(self, wanted: Sequence[WorkloadId]) -> None:
         """Read workloads that are not known in the config in force."""
         generation = await self.store.generation()
-        if generation != self._generation or len(self._workloads) > MOST_WORKLOADS:
-            self._workloads.clear()
+        if generation != self._generation or len(self._known) > MOST_KEPT:
+            self._known.clear()
+            self._labels.clear()
             self._generation = generation
-        missing = sorted(set(wanted) - self._workloads.keys())
+        if len(self._labels) > MOST_KEPT:
+            self._labels.clear()
+        missing = sorted({number for number in wanted if number not in self._known})
         if not missing:
             return
         found = await self.store.workloads_by_id(missing)
         for workload_id in missing:
-            self._workloads[workload_id] = self._built(workload_id, found.get(workload_id))
+            self._known[workload_id] = self._built(workload_id, found.get(workload_id))
 
-    def _built(
-        self, workload_id: WorkloadId, workload: Workload | None
-    ) -> tuple[Workload, WorkloadKind | None, str]:
+    def _built(self, workload_id: WorkloadId, workload: Workload | None) -> Known:
         if workload is None:
-            gone = Workload(
-                id=workload_id, name="(deleted)", kind="", config={}, queue=Queue.LATEST
-            )
-            return gone, None, GONE
+            gone = Workload(id=workload_id, name="(deleted)", kind="", config={})
+            return Known(gone, None, True, GONE)
         if workload.broken:
-            return workload, None, f"the workload is broken: {workload.broken}"
+            return Known(workload, None, True, f"the workload is broken: {workload.broken}")
         try:
-            return workload, self.plugins.workload(workload.kind, workload.config), ""
+            kind = self.plugins.workload(workload.kind, workload.config)
         except (UnknownKind, InvalidConfig) as problem:
-            return workload, None, str(problem)
+            return Known(workload, None, True, str(problem))
+        return Known(workload, kind, iscoroutinefunction(kind.deploy), "")

@@ -69,6 +69,13 @@ class Planner:
         decision = life.set_last_fired(spec, timing.state, last, now)
         return _write(timing, decision, dump_spec(spec))
 
+    def begin_anew(self, after: Trigger, timing: Timing, now: Moment) -> TimingWrite | None:
+        """Leave what was decided, however wrong, and go on in a new epoch."""
+        spec = self.spec_of(after)
+        if timing.state is None or spec is None:
+            return self.follow(after, timing, now)
+        return _write(timing, life.edit(None, spec, timing.state, now), dump_spec(spec))
+
     def pause(self, timing: Timing, now: Moment) -> TimingWrite | None:
         """Rest until somebody resumes; None where it does already."""
         state = timing.state
@@ -111,7 +118,7 @@ class Planner:
             before=None,
             decision=decision,
             spec=dump_spec(spec),
-            revision_id=None,
+            revision_id=after.revision_id,
         )
 
 

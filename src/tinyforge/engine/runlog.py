@@ -16,12 +16,12 @@ LONGEST_LINE = 16 * 1024
 CHUNK = 32 * 1024
 HEAD = 256 * 1024
 TAIL = 10 * 1024 * 1024
-MOST_PENDING = 1024 * 1024
+MOST_PENDING = HEAD + TAIL  # of one run, before lines are lost
 FLUSH_EVERY: Micros = SECOND
 CUT = " … this line was cut at 16 KiB"
 
 
-@dataclass
+@dataclass(slots=True)
 class RunLines:
     """What a deploy writes to. Not a file: `write` takes one line, and from any thread."""
 
@@ -53,25 +53,34 @@ class RunLines:
         self.touched(self, self._bytes >= CHUNK)
 
     def take(self) -> list[LogPart]:
-        """Return what is not stored yet as chunks, with what they make room for."""
-        if not self._pending:
-            return []
-        lines, self._pending = self._pending, []
+        """Return what is not stored yet in chunks, with what they make room for."""
+        lines, self._pending, self._bytes = self._pending, [], 0
         if self._lost:
             lines.append(f"… {self._lost} lines are lost: they came faster than they are stored")
             self._lost = 0
-        size, self._bytes = self._bytes, 0
-        seq = self._next_seq()
+        parts: list[LogPart] = []
+        chunk: list[str] = []
+        size = 0
+        for line in lines:
+            chunk.append(line)
+            size += len(line) + 1
+            if size >= CHUNK:
+                parts += self._kept(chunk, size)
+                chunk, size = [], 0
+        return [*parts, *(self._kept(chunk, size) if chunk else ())]
+
+    def _kept(self, lines: list[str], size: int) -> list[LogPart]:
+        part = LogPart(self.run_id, self._next_seq(), lines)
         if self._head < HEAD:
             self._head += size
-            return [LogPart(self.run_id, seq, lines)]
-        self._tail.append((seq, size, len(lines)))
+            return [part]
+        self._tail.append((part.seq, size, len(lines)))
         self._tail_bytes += size
-        return self._with_cut(LogPart(self.run_id, seq, lines))
+        return self._with_cut(part)
 
     def _with_cut(self, part: LogPart) -> list[LogPart]:
         """Drop the oldest of the tail once it is too long, and say how much that was."""
-        dropped = []
+        dropped: list[int] = []
         while self._tail_bytes > TAIL:
             seq, size, count = self._tail.popleft()
             dropped.append(seq)

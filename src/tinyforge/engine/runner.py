@@ -33,6 +33,8 @@ from tinyforge.store.port import Config, History, Runs
 LOOK_EVERY: Micros = SECOND // 4  # at timeouts
 AFTER_FAILURE: Micros = SECOND
 TO_END: Micros = SECOND * 3 // 4  # for deploys that are told to end, before they are told again
+MOST_TURNS = 2  # in flight
+WORTH_A_TURN = 64  # outcomes
 BREATHE_AFTER = 200  # deploys that never waited
 
 
@@ -57,38 +59,58 @@ class Runner:
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
     _bench: Bench | None = None
     _closing: bool = False
+    _failing: bool = False
+    _in_flight: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def run(self) -> None:
         """Work until `close`; `drain` then ends what is under way."""
         while not self._closing:
-            pause = LOOK_EVERY
-            try:
-                await self.turn()
-            except StoreUnavailable as problem:
-                self.observe(RecordingFailed(problem=problem.problem))
-                pause = AFTER_FAILURE
-            await self._wait(pause)
+            self._interrupt_overdue()
+            if self._may_turn():
+                self._begin_turn()
+            await self._wait(AFTER_FAILURE if self._failing else LOOK_EVERY)
+            self._reap_turns()
+        await asyncio.gather(*self._in_flight)
 
     async def turn(self) -> None:
         """Store outcomes, take what may run, and hand it to the workers. One step."""
-        self._interrupt_overdue()
         await self._take_arrived()
         ends, self._ends = self._ends, []
+        places = self.floor.offer(len(ends))
         try:
             drafts = await self._follow_ups(ends)
-            done = await self.store.turn(
-                [end.finished for end in ends], drafts, self.floor.places(), self.clock.now()
-            )
-        except StoreUnavailable:
+            finished = [end.finished for end in ends]
+            done = await self.store.turn(finished, drafts, places, self.clock.now())
+        except StoreUnavailable as problem:
+            self.floor.withdraw(places, len(ends))
             self._ends = ends + self._ends  # kept until it lands; the lease is ours meanwhile
-            raise
-        self.floor.leave(len(ends))
-        self.floor.begin(done.taken, 0)
+            self._failing = True
+            self.observe(RecordingFailed(problem=problem.problem))
+            return
+        self._failing = False
+        self.floor.begin(done.taken, places.free + places.ahead)
         self._announce(ends)
         await self._take_arrived()
         if done.events:
             self.observe(EventsAccepted(events=[event.id for event in done.events]))
             await self.fanout.deliver(done.events)
+
+    def _may_turn(self) -> bool:
+        """Say whether another turn is worth its commit while others are in flight."""
+        if not self._in_flight:
+            return True
+        return len(self._in_flight) < MOST_TURNS and len(self._ends) >= WORTH_A_TURN
+
+    def _begin_turn(self) -> None:
+        task = asyncio.create_task(self.turn())
+        self._in_flight.append(task)
+        task.add_done_callback(lambda _: self.floor.wake())
+
+    def _reap_turns(self) -> None:
+        """Forget turns that are over; one that raised ends the runner."""
+        for task in [task for task in self._in_flight if task.done()]:
+            self._in_flight.remove(task)
+            task.result()
 
     def wake(self) -> None:
         self.floor.wake()
@@ -150,16 +172,13 @@ class Runner:
     async def _settle(self, at_most: Micros) -> None:
         if at_most > 0:
             await self._wait(at_most)
-        try:
-            await self.turn()
-        except StoreUnavailable as problem:
-            self.observe(RecordingFailed(problem=problem.problem))
+        await self.turn()
 
     async def _wait(self, at_most: Micros) -> None:
         ready_at = self.store.next_ready_at()
         if ready_at is not None and not self.floor.closed:
             at_most = max(0, min(at_most, ready_at - self.clock.now()))
-        await self.clock.wait(self.floor.changed, 0 if self._ends else at_most)
+        await self.clock.wait(self.floor.changed, at_most)
 
     async def _cancel_queued(self, run_id: RunId, actor: str) -> None:
         run = await self.store.run(run_id)

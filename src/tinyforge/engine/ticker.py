@@ -26,6 +26,7 @@ from tinyforge.observe.events import (
     TickBegan,
     TickIntervalClamped,
 )
+from tinyforge.store.port import WindowsRepeated
 
 USUAL_TICK = 30 * SECOND
 SHORTEST_TICK, LONGEST_TICK = SECOND, 300 * SECOND
@@ -36,6 +37,7 @@ TOLERATED_STEP_BACK = 2 * SECOND
 LEFT_OVER_AFTER = 60 * SECOND  # an event without results that long lost its fan-out
 BREATH = SECOND // 1_000  # due moments closer than this share a sweep
 AFTER_FAILURE = SECOND
+LOOK_AROUND_EVERY = SECOND // 20  # for changes by hand, the clock, left events
 FAR_PAST = (-(2**62), -(2**62))
 
 
@@ -61,11 +63,12 @@ class Ticker:
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _marked: Micros | None = None
     _closing: bool = False
+    _looked: Micros = -(2**62)
 
     async def run(self) -> None:
         """Sweep at once, then whenever something is due, at least every `tick_interval`."""
         while not self._closing:
-            recorded = await self.tick() and await self.prove_recording()
+            recorded = await self._sweep() and await self.prove_recording()
             await self._wait(at_least=BREATH if recorded else AFTER_FAILURE)
 
     def wake(self) -> None:
@@ -77,14 +80,23 @@ class Ticker:
         self._closing = True
         self.wake()
 
-    async def tick(self) -> bool:
+    async def _sweep(self) -> bool:
+        """Sweep; under load, what is seldom there is looked for only so often."""
+        now = self.clock.monotonic()
+        wholly = now - self._looked >= LOOK_AROUND_EVERY
+        if wholly:
+            self._looked = now
+        return await self.tick(wholly=wholly)
+
+    async def tick(self, *, wholly: bool = True) -> bool:
         """Do one sweep; the store's troubles are said, and end this sweep only: False."""
         self.observe(TickBegan())
         try:
-            await self.by_hand.plan(self.clock.now())
-            await self._follow_clock()
+            if wholly:
+                await self.by_hand.plan(self.clock.now())
+                await self._follow_clock()
+                await self._deliver_left_over()
             await self._fire_due()
-            await self._deliver_left_over()
         except StoreUnavailable as problem:
             self.observe(RecordingFailed(problem=problem.problem))
             self._marked = None
@@ -139,12 +151,14 @@ class Ticker:
                 rows = await self.store.due(after, until, size)
                 if not rows:
                     break
-                after = (rows[-1].due_at, rows[-1].trigger_id)
-                size = min(2 * size, LARGEST_BATCH) if len(rows) == size else size
+                after, asked = (rows[-1].due_at, rows[-1].trigger_id), size
+                size = min(2 * size, LARGEST_BATCH)
                 batch = await self.decider.decide(rows, self.clock.now())
                 in_flight.append(asyncio.ensure_future(self._store(batch)))
                 if len(in_flight) >= IN_FLIGHT:
                     moved |= await in_flight.popleft()
+                if len(rows) < asked:
+                    break
         finally:
             for done in await asyncio.gather(*in_flight, return_exceptions=True):
                 if isinstance(done, BaseException):
@@ -159,6 +173,9 @@ class Ticker:
         try:
             await self._store_plain(batch)
             await self._store_ruled(batch)
+        except WindowsRepeated as repeated:
+            await self.by_hand.begin_anew(repeated.triggers, batch.now)
+            return True
         except Conflict:
             return True
         return False

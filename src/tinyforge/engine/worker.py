@@ -8,7 +8,6 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from inspect import iscoroutinefunction
 
 from msgspec import Struct
 
@@ -42,6 +41,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     workload: Workload
     kind: WorkloadKind | None
     refusal: str = ""
+    is_async: bool = True  # the kind's deploy; a plain `def` runs in a thread
     trigger: str
     trigger_kind: str
 
@@ -85,7 +85,7 @@ class Worker:
         """Cancel the deploy; again, where it is still putting things in order."""
         if not self.deploying or self.order is None or self.task is None:
             return
-        if _is_async(self.order.kind):
+        if self.order.is_async:
             self.task.cancel()
 
     async def deploy(self, order: Order) -> None:
@@ -140,7 +140,7 @@ class Worker:
 
     async def _run_kind(self, kind: WorkloadKind, order: Order, log: RunLines) -> None:
         context = _context(order, log)
-        if _is_async(kind):
+        if order.is_async:
             done = kind.deploy(context)
             if done is not None:
                 await done
@@ -154,10 +154,6 @@ class Worker:
         if self.stop is Stop.TIMEOUT:
             return Stop.TIMEOUT, f"timed out after {order.workload.timeout // SECOND} s", True
         return self.stop, None, False
-
-
-def _is_async(kind: WorkloadKind | None) -> bool:
-    return iscoroutinefunction(getattr(kind, "deploy", None))
 
 
 def _context(order: Order, log: RunLines) -> DeployContext:

@@ -34,6 +34,7 @@ from tinyforge.store.port import (
     TakenRun,
     Unmatched,
     Unplanned,
+    WindowsRepeated,
 )
 from tinyforge.store.sqlite import statements as sql
 from tinyforge.store.sqlite.lanes import BEGINS, WAITS, Queued
@@ -80,33 +81,36 @@ class HotPath:
     # --- reads in the loop's thread: microseconds each
 
     async def next_due_at(self) -> Moment | None:
-        found = ask(self._parts.near, sql.NEXT_DUE)
+        found = self._parts.look(sql.NEXT_DUE)
         return found[0][0] if found else None
 
     async def due(self, after: tuple[Moment, int], now: Moment, limit: int) -> list[Due]:
-        with snapshot(self._parts.near) as near:
-            rows = ask(near, sql.DUE, (*after, now, limit))
+        rows = self._parts.look(sql.DUE, (*after, now, limit))
         return list(map(Due._make, rows))
 
     async def specs(self, ids: Sequence[int]) -> dict[int, str]:
-        return dict(ask(self._parts.near, sql.SPECS, (text(ids),)))
+        return dict(self._parts.look(sql.SPECS, (text(ids),)))
 
     async def unplanned(self, limit: int) -> list[Unplanned]:
-        with snapshot(self._parts.near) as near:
-            rows = ask(near, sql.UNPLANNED, (limit,))
+        rows = self._parts.look(sql.UNPLANNED, (limit,))
         return list(map(Unplanned._make, rows))
 
     async def routes(self, trigger_ids: Sequence[TriggerId]) -> Routes:
         with snapshot(self._parts.near) as near:
             generation = ask(near, GENERATION)[0][0]
-            rows = ask(near, sql.ROUTES, (text(trigger_ids),))
+            try:
+                rows = ask(near, sql.ROUTES, (text(trigger_ids),))
+            except UnicodeDecodeError:
+                rows = [
+                    _readable(row) for row in ask(near, sql.ROUTES_IN_BYTES, (text(trigger_ids),))
+                ]
         return Routes(generation, list(map(Route._make, rows)))
 
     async def generation(self) -> int:
-        return int(ask(self._parts.near, GENERATION)[0][0])
+        return int(self._parts.look(GENERATION)[0][0])
 
     async def high_water(self) -> Moment:
-        return int(ask(self._parts.near, HIGH_WATER)[0][0])
+        return int(self._parts.look(HIGH_WATER)[0][0])
 
     # --- writes
 
@@ -133,9 +137,12 @@ class HotPath:
             db.execute(sql.ADVANCE, (steps, now))
             if db.changes() != len(advances):
                 raise Conflict("a schedule moved since it was read")
-            db.execute(sql.EVENTS, (steps, now, fanned_at))
-            if skipped is not None:
-                db.execute(sql.SPANS, (skipped, now))
+            try:
+                db.execute(sql.EVENTS, (steps, now, fanned_at))
+                if skipped is not None:
+                    db.execute(sql.SPANS, (skipped, now))
+            except apsw.ConstraintError as problem:
+                raise _repeated(db, steps, skipped) from problem
             _mark(db, now)
 
         if fan_out is None:
@@ -164,8 +171,7 @@ class HotPath:
         return self._open_events(OPEN, (self._parts.instance, before, limit))
 
     def _open_events(self, query: str, values: tuple[int, ...]) -> list[Event]:
-        with snapshot(self._parts.near) as near:
-            return [event_of(row) for row in ask(near, query, values)]
+        return [event_of(row) for row in self._parts.look(query, values)]
 
     async def note_try(self, event_id: EventId) -> int:
         def work(db: apsw.Connection) -> int:
@@ -175,8 +181,7 @@ class HotPath:
         return await self._parts.writer.submit(work)
 
     def _still_open(self, events: Sequence[EventId]) -> frozenset[EventId]:
-        with snapshot(self._parts.near) as near:
-            rows = ask(near, STILL_OPEN, (text(events),))
+        rows = self._parts.look(STILL_OPEN, (text(events),))
         return frozenset(EventId(row[0]) for row in rows)
 
     async def _fan_out(
@@ -338,6 +343,15 @@ def storing(
         return frozenset(EventId(row[0]) for row in ask(db, STORED, (text(ids),)))
 
     return work
+
+
+def _readable(row: tuple[object, ...]) -> tuple[object, ...]:
+    return tuple(cell.decode(errors="replace") if isinstance(cell, bytes) else cell for cell in row)
+
+
+def _repeated(db: apsw.Connection, steps: str, skipped: str | None) -> WindowsRepeated:
+    found = ask(db, sql.REPEATED, (steps,)) + ask(db, sql.REPEATED_SPANS, (skipped or "[]",))
+    return WindowsRepeated(sorted({TriggerId(row[0]) for row in found}))
 
 
 def _mark(db: apsw.Connection, now: Moment) -> None:

@@ -88,7 +88,7 @@ class Lanes:
         lane = self._lanes.get(workload_id)
         if lane is None:
             lane = self._lanes[workload_id] = Lane()
-            if may_begin and entry.ready_at <= now:
+            if may_begin and entry.ready_at <= now and not self._ready:
                 lane.running = entry.run_id
                 self.running += 1
                 return BEGINS
@@ -151,11 +151,23 @@ class Lanes:
         """Begin up to *places* runs, and *ahead* more of those that may be leased early."""
         self._wake(now)
         taken: list[tuple[WorkloadId, Queued]] = []
-        while self._ready and len(taken) < places:
-            self._begin(self._ready.popleft(), now, taken)
-        while self._ready_ahead and len(taken) < places + ahead:
-            self._begin(self._ready_ahead.popleft(), now, taken)
+        while len(taken) < places and (ready := self._longest_waiting()):
+            self._begin(ready.popleft(), now, taken)
+        if not self._ready:  # who may not be leased ahead must not wait for those who may
+            while self._ready_ahead and len(taken) < places + ahead:
+                self._begin(self._ready_ahead.popleft(), now, taken)
         return taken
+
+    def _longest_waiting(self) -> deque[WorkloadId] | None:
+        """Return the list whose first workload has the older event; None: both are empty."""
+        if not self._ready or not self._ready_ahead:
+            return self._ready or self._ready_ahead or None
+        heads = (self._oldest(self._ready[0]), self._oldest(self._ready_ahead[0]))
+        return self._ready if heads[0] <= heads[1] else self._ready_ahead
+
+    def _oldest(self, workload_id: WorkloadId) -> int:
+        lane = self._lanes.get(workload_id)
+        return lane.queue[0].event_id if lane is not None and lane.queue else 0
 
     def has_ready(self, now: Moment) -> bool:
         self._wake(now)

@@ -15,7 +15,7 @@ import msgspec
 
 from tinyforge.clock import Moment
 from tinyforge.errors import Conflict, StoreUnavailable
-from tinyforge.ids import Ids
+from tinyforge.ids import LAST, Ids
 from tinyforge.model import BindingId, EventId, RunId, WorkloadId
 from tinyforge.store.sqlite.connection import ENVIRONMENT, open_file_only, open_reader
 from tinyforge.store.sqlite.lanes import Lanes, Queued
@@ -66,6 +66,13 @@ class Parts:
     def knows_lanes(self) -> bool:
         """Whether the live queues are what the file says: no commit has failed since."""
         return self._lanes_number == self._lanes_in_force
+
+    def look(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run one short read in the loop's thread."""
+        try:
+            return ask(self.near, statement, values)
+        except ENVIRONMENT as problem:
+            raise StoreUnavailable(str(problem)) from problem
 
     async def read(self, query: Callable[[apsw.Connection], T]) -> T:
         """Run a read that may be long in the reader's thread, in one snapshot."""
@@ -174,7 +181,7 @@ def snapshot(connection: apsw.Connection) -> Iterator[apsw.Connection]:
 def highest_id(connection: apsw.Connection) -> int:
     tables = ("events", "runs", "revisions", "triggers", "workloads", "bindings")
     highest = max(
-        ask(connection, f"SELECT coalesce(max(id), 0) FROM {table}")[0][0]  # noqa: S608 - our own names
+        ask(connection, f"SELECT coalesce(max(id), 0) FROM {table} WHERE id < {LAST}")[0][0]  # noqa: S608 - our own names
         for table in tables
     )
     instance = ask(connection, "SELECT coalesce(max(instance), 0) FROM servers")

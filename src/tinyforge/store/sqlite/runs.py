@@ -223,11 +223,11 @@ class RunRows:
         return {f.row.id: f.row for f in found if isinstance(f.row, Workload)}
 
     async def events_by_id(self, ids: Sequence[EventId]) -> dict[EventId, Event]:
-        rows = ask(self._parts.near, EVENTS_BY_ID, (text(list(ids)),))
+        rows = self._parts.look(EVENTS_BY_ID, (text(list(ids)),))
         return {event.id: event for event in map(event_of, rows)}
 
     async def trigger_labels(self, ids: Collection[TriggerId]) -> dict[TriggerId, tuple[str, str]]:
-        rows = ask(self._parts.near, LABELS, (text(sorted(ids)),))
+        rows = self._parts.look(LABELS, (text(sorted(ids)),))
         return {
             TriggerId(number): (name.decode(errors="replace"), kind.decode(errors="replace"))
             for number, name, kind in rows
