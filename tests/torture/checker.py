@@ -228,21 +228,30 @@ def deduplication(seen: Evidence) -> list[str]:
     """I8: a happening is one event: no key twice, and each end of a followed run exactly once."""
     keys = Counter((row["trigger_id"], row["key"]) for row in seen.tables["events"] if row["key"])
     found = [f"{key} was accepted {count} times" for key, count in keys.items() if count > 1]
-    stored = {(seen.names[trigger], key) for trigger, key in keys}
+    told = Counter(_told(seen))
     wanted = set(_follow_ups(seen))
-    said = {(name, key) for name, key in stored if name in seen.followed and key[0] == "r"}
-    found += [f"{name} missed {key}" for name, key in wanted - said]
-    return found + [f"{name} made up {key}" for name, key in said - wanted]
+    found += [f"{end} was followed {count} times" for end, count in told.items() if count > 1]
+    found += [f"{end} was not followed" for end in wanted - told.keys()]
+    return found + [f"{end} was made up" for end in told.keys() - wanted]
 
 
-def _follow_ups(seen: Evidence) -> Iterator[tuple[str, str]]:
+def _told(seen: Evidence) -> Iterator[tuple[str, str, str]]:
+    """Yield what events of followers say: by which trigger, the end of which run, and how."""
+    for row in seen.tables["events"]:
+        name = seen.names[row["trigger_id"]]
+        facts = json.loads(row["facts"] or "{}")
+        if name in seen.followed and "run" in facts:
+            yield name, facts["run"], facts["state"]
+
+
+def _follow_ups(seen: Evidence) -> Iterator[tuple[str, str, str]]:
     for number, run in seen.runs.items():
         word, cause = WORDS[run["state"]], seen.events.get(run["event_id"])
         facts = json.loads((cause and cause["facts"]) or "{}")
         for name, (workloads, ends) in seen.followed.items():
             ended = seen.names[run["workload_id"]] in workloads and word in ends
             if ended and facts.get("hops", 0) < MOST_HOPS:
-                yield name, f"r{number}.{word}"
+                yield name, show("run", number), word
 
 
 def time(seen: Evidence) -> list[str]:

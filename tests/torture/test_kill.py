@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from tests.torture.checker import CHECKS, violations
+from tests.torture.conftest import FIRE, KILLS
 from tests.torture.evidence import Evidence, gathered
 from tests.torture.load import SCHEDULES, World
-from tests.torture.torture import IN_A_RUN, Torture, blows
+from tests.torture.torture import IN_A_RUN, Torture
 from tinyforge.ids import show
 
 pytestmark = pytest.mark.slow
-KILLS, SEED = 25, 7
 
-FIRE = "(SELECT id FROM events WHERE window_at IS NOT NULL ORDER BY id LIMIT 1 OFFSET 700)"
 RUN = "(SELECT id FROM runs WHERE state = 4 ORDER BY id LIMIT 1 OFFSET 50)"
 SECOND_DECISION = """
 INSERT INTO events(id, trigger_id, epoch, window_at, accepted_at, last_at, fanned_at)
@@ -65,21 +62,6 @@ PLANTED = {
     "a broken row served": ("I14", "UPDATE triggers SET broken = NULL"),
     "an older run that wins": ("queue", OLDER_WINS),
 }
-
-
-@pytest.fixture(scope="module")
-def tortured(tmp_path_factory: pytest.TempPathFactory) -> Torture:
-    torture = Torture(World(tmp_path_factory.mktemp("kill")), say=print)
-    torture.endure(blows(KILLS, SEED))
-    torture.rest()
-    return torture
-
-
-@pytest.fixture
-def copy(tortured: Torture, tmp_path: Path) -> World:
-    """Return the same world, of which something may be spoilt."""
-    shutil.copytree(tortured.world.folder, tmp_path, dirs_exist_ok=True)
-    return World(tmp_path)
 
 
 def test_nothing_is_lost_and_nothing_done_twice(tortured: Torture) -> None:
