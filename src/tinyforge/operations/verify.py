@@ -197,7 +197,13 @@ def _fault_view(name: str, fault: Fault) -> FaultView:
 
 def _event_fault(event: Event, trigger: str, fault: str, words: str) -> FaultView:
     shown = show("evt", event.id)
-    return FaultView(trigger=trigger, fault=fault, words=words, event=shown)
+    return FaultView(
+        trigger=trigger,
+        fault=fault,
+        words=f"{shown}: {words}",
+        window=None if event.window is None else rfc3339(event.window),
+        event=shown,
+    )
 
 
 def _next_command(found: Sequence[FaultView], overdue: Sequence[OpenView]) -> str:
