@@ -10,6 +10,7 @@ from tinyforge.store.port import FanOutDone, Matched, Store
 from tinyforge.testing.store.site import (
     NOW,
     Planned,
+    Site,
     accept,
     fan_out,
     finish,
@@ -113,24 +114,20 @@ class QueuesContract:
         assert [len(await take(store, free=count)) for count in (2, 0, 9)] == [2, 0, 3]
 
     async def test_what_may_be_repeated_is_leased_ahead(self, store: Store) -> None:
-        careful = await put_site(store, Planned(name="careful", workloads=2))
         repeatable = await put_site(store, Planned(name="repeatable", workloads=2))
-        await fire(store, careful)
-        event = await accept(store, repeatable)
-        await store.fan_out(
-            replace(
-                await refusing(store, repeatable, event),
-                matched=[
-                    Matched(event.id, one.id, one.workload_id, Queue.LATEST, True, NOW)
-                    for one in repeatable.bindings
-                ],
-                unmatched=(),
-            ),
-            NOW,
-        )
+        await _queue_repeatable(store, repeatable)
         taken = await take(store, free=0, ahead=9)
         assert {run.workload_id for run in taken} == {one.id for one in repeatable.workloads}
         assert all(run.repeatable for run in taken)
+
+    async def test_nothing_is_leased_ahead_of_a_run_that_may_not_be(self, store: Store) -> None:
+        careful = await put_site(store, Planned(name="careful"))
+        repeatable = await put_site(store, Planned(name="repeatable"))
+        await fire(store, careful)
+        await _queue_repeatable(store, repeatable)
+        assert await take(store, free=0, ahead=9) == []
+        taken = await take(store, free=1, ahead=9)
+        assert [run.repeatable for run in taken] == [False, True]
 
     async def test_a_run_may_be_born_running(self, store: Store) -> None:
         site = await put_site(store, Planned(workloads=3))
@@ -187,3 +184,13 @@ async def _outcome(store: Store, fired: tuple[Event, FanOutDone]) -> Outcome:
     event, _ = fired
     (result,) = (await store.results([event.id]))[event.id]
     return result.outcome
+
+
+async def _queue_repeatable(store: Store, site: Site) -> None:
+    event = await accept(store, site)
+    matched = [
+        Matched(event.id, one.id, one.workload_id, Queue.LATEST, repeatable=True, ready_at=NOW)
+        for one in site.bindings
+    ]
+    refused_by_none = replace(await refusing(store, site, event), matched=matched, unmatched=())
+    await store.fan_out(refused_by_none, NOW)
