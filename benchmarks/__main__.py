@@ -38,6 +38,7 @@ class Report(Struct, frozen=True, kw_only=True):
     python: str
     sqlite: str
     machine: str
+    cores: int
     fdatasync_p50_ms: float
     subjects: Sequence[Measured]
 
@@ -48,7 +49,8 @@ class Report(Struct, frozen=True, kw_only=True):
 
 def main(words: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(words)
-    wanted = [DISK, *(name for name in SUBJECTS if name in asked.subject and name != DISK)]
+    chosen = {DISK, *(asked.subject or SUBJECTS)}
+    wanted = [name for name in SUBJECTS if name in chosen]
     with tempfile.TemporaryDirectory(prefix="tinyforge-benchmark-", dir=asked.dir) as folder:
         found = [_measure(name, asked.size, Path(folder)) for name in wanted]
     subjects = [measured for measured in found if measured is not None]
@@ -66,9 +68,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     names = ", ".join(SUBJECTS)
-    parser.add_argument(
-        "subject", nargs="*", choices=SUBJECTS, default=SUBJECTS, help=f"{names}; all of them"
-    )
+    parser.add_argument("subject", nargs="*", type=_subject, help=f"{names}; all of them")
     size = parser.add_mutually_exclusive_group()
     for one, meaning in {
         Size.QUICK: "a first look within minutes",
@@ -87,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a folder on the disk to be measured, for files that are removed afterwards [here]",
     )
     return parser
+
+
+def _subject(name: str) -> str:
+    if name not in SUBJECTS:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SUBJECTS)}")
+    return name
 
 
 def _measure(subject: str, size: Size, folder: Path) -> Measured | None:
@@ -121,6 +127,7 @@ def _report(subjects: Sequence[Measured], size: Size) -> Report:
         python=platform.python_version(),
         sqlite=apsw.sqlite_lib_version(),
         machine=platform.platform(),
+        cores=os.cpu_count() or 1,
         fdatasync_p50_ms=subjects[0].figures[0].value,
         subjects=subjects,
     )
@@ -132,8 +139,12 @@ def _has_missed(report: Report) -> bool:
 
 def _rewrite(page: Path, report: Report) -> bool:
     table = markdown(report.figures, report.fdatasync_p50_ms)
+    how = (
+        f"Measured at {report.size} size on {report.at[:10]}: {report.cores} cores,"
+        f" Python {report.python}, SQLite {report.sqlite}.\n"
+    )
     try:
-        page.write_text(put_between_marks(page.read_text(), table))
+        page.write_text(put_between_marks(page.read_text(), f"\n{how}\n{table}\n"))
     except (OSError, ValueError) as problem:
         _say(f"{page}: {problem}\n")
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -23,7 +24,7 @@ from tinyforge.observe.tally import Tally
 from tinyforge.operations.door import Operations, Parts, open_door
 from tinyforge.operations.serving import Serving
 from tinyforge.server.assembly import Engine, Surroundings, assemble
-from tinyforge.server.process import SWITCH_INTERVAL
+from tinyforge.server.process import RARELY, SWITCH_INTERVAL
 from tinyforge.server.running import Server
 from tinyforge.settings import Listen, Settings, deploys_at_once
 from tinyforge.store.sqlite.connection import DATABASE
@@ -36,6 +37,7 @@ CLOCK = SystemClock()
 def run(work: Coroutine[None, None, T]) -> T:
     """Run *work* in a loop like the one of `tinyforge serve`."""
     sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(*RARELY)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 

@@ -48,7 +48,7 @@ def put_between_marks(text: str, table: str) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"there is no table to replace; put {BEGIN} and {END} where it belongs")
-    return f"{before}{begin}\n{table}{end}{after}"
+    return f"{before}{begin}{table}{end}{after}"
 
 
 def _cells(figure: Figure, sync_ms: float, between: str) -> tuple[str, ...]:
