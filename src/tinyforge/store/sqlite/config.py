@@ -47,6 +47,7 @@ TIMINGS = (
     f"SELECT m.trigger_id, s.text, {cells.select(cells.TIMING, 'm')}"  # noqa: S608 - our own columns
     " FROM timing m LEFT JOIN specs s ON s.id = m.spec_id"
 )
+ALIVE = "typeof(r.deleted_at) <> 'integer'"  # nonsense there deletes nothing, it is broken
 AMONG = "WHERE m.trigger_id IN (SELECT value FROM json_each(?))"
 
 PUT_TRIGGERS = """
@@ -301,7 +302,7 @@ def rows_where(
 
 
 def _catalog(db: apsw.Connection) -> Catalog:
-    alive = "r.deleted_at IS NULL ORDER BY r.id"
+    alive = f"{ALIVE} ORDER BY r.id"
     triggers = [f.row for f in rows_where(db, "trigger", alive) if isinstance(f.row, Trigger)]
     workloads = [f.row for f in rows_where(db, "workload", alive) if isinstance(f.row, Workload)]
     bindings = [f.row for f in rows_where(db, "binding", alive) if isinstance(f.row, Binding)]
@@ -342,7 +343,9 @@ def _id(found: Inspected) -> int:
 
 
 def _named(db: apsw.Connection, what: What, name: str) -> Trigger | Workload | Binding:
-    found = rows_where(db, what, "r.name = ? AND r.deleted_at IS NULL", (name,))
+    found = rows_where(db, what, "r.name = ? AND r.deleted_at IS NULL", (name,)) or rows_where(
+        db, what, f"r.name = ? AND {ALIVE} LIMIT 1", (name,)
+    )
     if found and found[0].row is not None:
         return found[0].row
     table = TABLES[what][0]

@@ -23,6 +23,7 @@ from tinyforge.model import (
     RunId,
     TriggerId,
 )
+from tinyforge.schedule.spec import LATEST
 from tinyforge.store.port import (
     EpochRow,
     EventFilter,
@@ -40,6 +41,7 @@ from tinyforge.store.sqlite.hot import EVENT_COLUMNS
 from tinyforge.store.sqlite.parts import Parts, ask, text
 from tinyforge.store.sqlite.rows import RUN_COLUMNS, attempt_of, event_of, run_of
 
+BEFORE_ALL = -(2**63)
 MOST_LOG_BYTES = 1024 * 1024
 EVENT = f"SELECT {EVENT_COLUMNS} FROM events"  # noqa: S608 - our own columns
 RUN = f"SELECT {RUN_COLUMNS} FROM runs"  # noqa: S608 - our own columns
@@ -76,13 +78,14 @@ ORDER BY epoch, from_at"""  # noqa: S608 - our own columns
 PROVED = """
 SELECT id, proved_from FROM triggers
 WHERE typeof(proved_from) = 'integer' AND id IN (SELECT value FROM json_each(?))"""
-WITHOUT_RESULTS = """
+WITHOUT_RESULTS = f"""
 SELECT e.id, b.id FROM events e JOIN bindings b ON b.trigger_id = e.trigger_id
-WHERE e.fanned_at IS NOT NULL AND b.id < e.id
-  AND (b.deleted_at IS NULL OR b.deleted_at > e.fanned_at)
+WHERE e.fanned_at IS NOT NULL
+  AND (SELECT min(v.from_at) FROM revisions v WHERE v.row_id = b.id) < e.fanned_at
+  AND (b.deleted_at IS NULL OR b.deleted_at > e.fanned_at AND b.deleted_at <= {LATEST})
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.event_id = e.id AND r.binding_id = b.id)
   AND NOT EXISTS (SELECT 1 FROM results x WHERE x.event_id = e.id AND x.binding_id = b.id)
-LIMIT ?"""
+LIMIT ?"""  # noqa: S608 - a number of ours
 
 
 class HistoryRows:
@@ -205,7 +208,7 @@ def _log(db: apsw.Connection, run_id: RunId, after: int) -> list[LogChunk]:
 
 
 def _histories(db: apsw.Connection, after: TriggerId | None, limit: int) -> list[TriggerHistory]:
-    found = ask(db, SCHEDULES, (after or 0, limit))
+    found = ask(db, SCHEDULES, (BEFORE_ALL if after is None else after, limit))
     ids = [TriggerId(row[0]) for row in found]
     wanted = (text(ids),)
     within = "WHERE m.trigger_id IN (SELECT value FROM json_each(?))"

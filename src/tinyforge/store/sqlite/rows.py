@@ -39,7 +39,7 @@ def event_of(row: Row) -> Event:
         facts=msgspec.json.decode(facts, type=dict[str, object]) if isinstance(facts, str) else {},
         actor=None if actor is None else str(actor),
         ruleless=bool(ruleless),
-        revision_id=None if revision is None else RevisionId(_int(revision)),
+        revision_id=RevisionId(revision) if isinstance(revision, int) else None,
         fanned_at=_maybe(fanned),
         tries=_int(tries),
     )

@@ -31,7 +31,8 @@ ON CONFLICT(trigger_id) DO UPDATE SET due_at = excluded.due_at,
   decided_until = excluded.decided_until, last_fired_at = excluded.last_fired_at,
   base = excluded.base, opening = excluded.opening, epoch = excluded.epoch, since = excluded.since,
   paused_at = excluded.paused_at, disabled_at = excluded.disabled_at, spec_id = excluded.spec_id,
-  revision_id = coalesce(excluded.revision_id, timing.revision_id)"""
+  revision_id = coalesce(excluded.revision_id,
+    CASE WHEN typeof(timing.revision_id) = 'integer' THEN timing.revision_id END)"""
 PUT_EPOCHS = """
 INSERT OR REPLACE INTO epochs(trigger_id, epoch, since, base, opening, decided_from,
   before_until, spec_id, revision_id, zone_data, why)
@@ -78,7 +79,7 @@ class TimingRows:
 
     def _add(self, write: TimingWrite) -> None:
         decision, trigger = write.decision, write.trigger_id
-        revision = write.revision_id or self._revisions.get(trigger)
+        revision = self._revisions.get(trigger) or write.revision_id
         s = decision.state
         moments = (decision.due_at, s.decided_until, s.last_fired_at, s.base, s.opening, s.epoch)
         resting = (s.since, s.paused_at, s.disabled_at)
