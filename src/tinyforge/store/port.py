@@ -451,7 +451,7 @@ class Schedules(Protocol):
         ...
 
     async def lower_mark(self, now: Moment) -> None:
-        """Follow a clock that was set back."""
+        """Follow a clock that was set back; runs wait as long as they would have."""
         ...
 
     async def generation(self) -> int:
