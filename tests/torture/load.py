@@ -173,9 +173,9 @@ class World:
 
     def _bindings(self) -> Iterator[dict[str, object]]:
         for n, one in enumerate(self.timed):
-            workload = busy if isinstance(one.meaning, Free | Fixed) else patient
+            name_of = busy if isinstance(one.meaning, Free | Fixed) else patient
             for m in range(3):
-                yield {"trigger": one.name, "workload": workload(3 * n + m)}
+                yield {"trigger": one.name, "workload": name_of(3 * n + m)}
         for n in range(BUTTONS):
             for workload in (busy(5 * n), busy(7 * n + 2), patient(n) if n else "failing"):
                 yield {"trigger": f"button-{n}", "workload": workload}
