@@ -33,6 +33,7 @@ from tinyforge.store.port import Config, History, Runs
 LOOK_EVERY: Micros = SECOND // 4  # at timeouts
 AFTER_FAILURE: Micros = SECOND
 TO_END: Micros = SECOND * 3 // 4  # for deploys that are told to end, before they are told again
+DEPLOY_THREADS = "tinyforge-deploy"
 MOST_TURNS = 2  # in flight
 WORTH_A_TURN = 64  # outcomes
 BREATHE_AFTER = 200  # deploys that never waited
@@ -239,7 +240,7 @@ class Runner:
                 logs=self.logs,
                 watch=self.watch,
                 observe=self.observe,
-                threads=ThreadPoolExecutor(self.floor.concurrency, "tinyforge-deploy"),
+                threads=ThreadPoolExecutor(self.floor.concurrency, DEPLOY_THREADS),
                 ended=self._note_end,
             )
         return self._bench
