@@ -32,7 +32,7 @@ from tinyforge.store.port import Config, History, Runs
 
 LOOK_EVERY: Micros = SECOND // 4  # at timeouts
 AFTER_FAILURE: Micros = SECOND
-TO_END: Micros = SECOND * 3 // 4  # for deploys that are told to end, before they are told again
+TO_END: Micros = SECOND * 3 // 5  # for deploys that are told to end, before they are told again
 DEPLOY_THREADS = "tinyforge-deploy"
 MOST_TURNS = 2  # in flight
 WORTH_A_TURN = 64  # outcomes
