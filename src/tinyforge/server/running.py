@@ -13,10 +13,12 @@ from typing import Protocol, cast
 from tinyforge import __version__
 from tinyforge.clock import Clock, Micros, Moment, SystemClock
 from tinyforge.engine.ticker import clamp
+from tinyforge.errors import InvalidManifest, StoreUnavailable
 from tinyforge.observe.events import (
     Committed,
     Happening,
     Observe,
+    RecordingFailed,
     ServerStarted,
     ServerStopped,
     Started,
@@ -118,9 +120,13 @@ class Server:
 
     async def reload(self) -> None:
         """Apply `--config` once more; mistakes are said, and change nothing."""
-        if self._ways is not None:
-            with suppress(Exception):
+        if self._ways is None:
+            return
+        try:
+            with suppress(InvalidManifest):
                 await self._ways.apply_config()
+        except StoreUnavailable as problem:
+            self.engine.observe(RecordingFailed(problem=problem.problem))
 
     async def wait(self) -> None:
         """Return never: raise what ended a part that should have gone on."""
