@@ -83,7 +83,8 @@ UPDATE {0} SET broken = b.problem
 FROM (SELECT value ->> 1 AS id, value ->> 2 AS problem FROM jsonb_each(?)) b WHERE {0}.id = b.id"""
 CLOSE_REVISIONS = """
 UPDATE revisions SET until_at = ?2
-WHERE row_id IN (SELECT value FROM json_each(?1)) AND until_at IS NULL"""
+WHERE (row_id, what) IN (SELECT value ->> 1, value ->> 0 FROM jsonb_each(?1))
+  AND until_at IS NULL"""
 PUT_REVISIONS = """
 INSERT INTO revisions(id, what, row_id, text, zone_data, from_at, author)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?3, ?2, ?4 FROM jsonb_each(?1)"""
@@ -150,16 +151,16 @@ class ConfigRows:
     async def inspect(self, what: What, row_ids: Sequence[int]) -> list[Inspected]:
         return await self._parts.read(lambda db: _inspect(db, what, row_ids))
 
-    async def revisions(self, row_id: int) -> list[Revision]:
+    async def revisions(self, what: What, row_id: int) -> list[Revision]:
         query = (
             "SELECT id, what, row_id, text, zone_data, from_at, until_at, author FROM revisions"
-            " WHERE row_id = ? ORDER BY from_at, id"
+            " WHERE row_id = ? AND what = ? ORDER BY from_at, id"
         )
-        rows = await self._parts.read(lambda db: ask(db, query, (row_id,)))
+        rows = await self._parts.read(lambda db: ask(db, query, (row_id, what)))
         return [
             Revision(
                 id=RevisionId(number),
-                what=what,
+                what=noun,
                 row_id=row,
                 text=written,
                 zone_data=zone,
@@ -167,7 +168,7 @@ class ConfigRows:
                 until=until,
                 author=author,
             )
-            for number, what, row, written, zone, since, until, author in rows
+            for number, noun, row, written, zone, since, until, author in rows
         ]
 
     async def change(self, change: ConfigChange, now: Moment) -> list[Event]:
@@ -176,7 +177,7 @@ class ConfigRows:
         triggers = _trigger_rows(change.triggers, revisions, now)
         workloads = _workload_rows(change.workloads, revisions, now)
         bindings = _binding_rows(change.bindings, revisions, now)
-        timings = TimingRows(change.timings, revisions.of, lambda: ids.next(now), now)
+        timings = TimingRows(change.timings, revisions.of_triggers, lambda: ids.next(now), now)
 
         def work(db: apsw.Connection) -> None:
             _check_generation(db, change)
@@ -201,27 +202,28 @@ class ConfigRows:
 
 
 class _Revisions:
-    """New revisions of one change, by the row they belong to."""
+    """New revisions of one change. Rows put in by hand may have the id of another noun's row."""
 
     def __init__(self, new_id: Callable[[], int]) -> None:
         self._new_id = new_id
         self._rows: list[tuple[int, str, int, str]] = []
-        self._closed: list[int] = []
-        self.of: dict[int, int] = {}
+        self._ended: list[tuple[What, int]] = []
+        self.of_triggers: dict[int, int] = {}
 
     def add(self, what: What, row_id: int, written: str | None, *, deleted: bool) -> int | None:
-        if deleted:
-            self._closed.append(row_id)
-        elif written is not None:
-            self.of[row_id] = number = self._new_id()
-            self._rows.append((number, what, row_id, written))
-            return number
-        return None
+        if deleted or written is not None:
+            self._ended.append((what, row_id))
+        if deleted or written is None:
+            return None
+        number = self._new_id()
+        self._rows.append((number, what, row_id, written))
+        if what == "trigger":
+            self.of_triggers[row_id] = number
+        return number
 
     def store(self, db: apsw.Connection, now: Moment, author: str) -> None:
-        closed = [*self._closed, *self.of]
-        if closed:
-            db.execute(CLOSE_REVISIONS, (text(closed), now))
+        if self._ended:
+            db.execute(CLOSE_REVISIONS, (text(self._ended), now))
         if self._rows:
             db.execute(PUT_REVISIONS, (text(self._rows), now, version("tzdata"), author))
 
