@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyforge.errors import InvalidManifest
+from tinyforge.manifest.mistakes import Mistakes
+from tinyforge.manifest.text import decode
 from tinyforge.operations.door import Operations
 from tinyforge.operations.manifests import Manifests
 from tinyforge.operations.views import ManifestRequest
@@ -37,10 +39,14 @@ class ConfigFile:
             data = await asyncio.to_thread(self.path.read_bytes)
         except OSError as problem:
             reason = f"{source}: cannot be read: {problem.strerror}; mend --config"
-            unreadable = InvalidManifest((reason,))
+            unreadable = InvalidManifest((reason,), source)
             await manifests.refuse_own(source, unreadable)
             raise unreadable from problem
-        text = data.decode(errors="surrogateescape")
+        try:
+            text = decode(data, Mistakes(source))
+        except InvalidManifest as unreadable:
+            await manifests.refuse_own(source, unreadable)
+            raise
         await manifests.apply_own(ManifestRequest(source=source, text=text), AUTHOR)
 
     async def _was_applied(self, operations: Operations) -> bool:

@@ -172,15 +172,15 @@ class Server:
         readiness = Readiness(self.clock.monotonic, tick_interval)
         told: list[Observe] = [*self.listening, tally, readiness]
         if self.settings.heartbeat_url is not None:
-            told.append(self._heartbeat(self.settings.heartbeat_url))
+            told.append(self._heartbeat(self.settings.heartbeat_url, listeners(*told)))
         if self.settings.crash_at is not None:
             told.append(CrashAt.read(self.settings.crash_at))
         return listeners(*told), readiness.problem
 
-    def _heartbeat(self, url: str) -> Observe:
+    def _heartbeat(self, url: str, observe: Observe) -> Observe:
         """Have the URL called after every sweep that could record."""
         make = cast("MakesHeartbeat", import_module("tinyforge.engine.heartbeat").Heartbeat)
-        beat = make(url, listeners(*self.listening))
+        beat = make(url, observe)
         self._spawn("heartbeat", beat.run())
         return beat
 

@@ -83,8 +83,8 @@ class Stale(Conflict):
 class RunRows:
     _parts: Parts
 
-    def next_ready_at(self) -> Moment | None:
-        return self._parts.lanes.next_ready_at()
+    def next_ready_at(self, now: Moment) -> Moment | None:
+        return self._parts.lanes.next_ready_at(now)
 
     def has_ready(self, now: Moment) -> bool:
         return self._parts.lanes.has_ready(now)

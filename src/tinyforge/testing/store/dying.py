@@ -84,7 +84,7 @@ class DyingContract:
             site = await put_site(store, Planned(queue=Queue.EVERY))
             waiting = [(await fire(store, site, ready_at=NOW + n))[0] for n in (0, MINUTE, 0)]
         async with bench.open() as store:
-            assert store.next_ready_at() is None
+            assert store.next_ready_at(NOW) is None
             (first,) = await take(store)
             turn = await finish(store, succeeded(first), free=9)
             assert [run.event_id for run in (first, *turn.taken)] == [
