@@ -63,6 +63,16 @@ class Recovery:
             self.observe(EventsAccepted(events=[event.id for event in events]))
             await self.fanout.deliver(events)
 
+    async def has_suspects(self) -> bool:
+        """Say whether a server died when it tried one of the events left, alone."""
+        return any(event.tries for event in await self.store.left_events(LEFT_AT_ONCE))
+
+    async def deliver_suspects(self) -> None:
+        """Try those again before anything is leased: no run dies of another's event."""
+        for event in await self.store.left_events(LEFT_AT_ONCE):
+            if event.tries:
+                await self._deliver_one(event)
+
     async def deliver_alone(self) -> None:
         """Fan out what was accepted before the death, one by one, each try stored before it."""
         while True:

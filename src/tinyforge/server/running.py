@@ -103,7 +103,7 @@ class Server:
         if make is not None:
             self._ways = self._make(make, tally, unready)
             await self._ways.apply_config()
-        await engine.ticker.tick()
+        await self._first_sweep(engine)
         observe(Started(took=self.clock.monotonic() - began))
         for name, part in (
             ("ticker", engine.ticker.run()),
@@ -117,6 +117,15 @@ class Server:
             maker = await asyncio.to_thread(self._maker)
             self._ways = self._make(maker, tally, unready)
         self._tasks.append(self._ways.listen(self._stack))
+
+    async def _first_sweep(self, engine: Engine) -> None:
+        """Record what is due; lease no run before the events that servers died of are tried."""
+        floor = engine.runner.floor
+        floor.closed = await engine.recovery.has_suspects()
+        await engine.ticker.tick()
+        if floor.closed:
+            await engine.recovery.deliver_suspects()
+        floor.closed = False
 
     async def reload(self) -> None:
         """Apply `--config` once more; mistakes are said, and change nothing."""

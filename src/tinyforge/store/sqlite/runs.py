@@ -9,10 +9,11 @@ import apsw
 import msgspec
 from backports import zstd
 
-from tinyforge.clock import Moment
+from tinyforge.clock import SECOND, Micros, Moment
 from tinyforge.errors import Conflict, NotFound, StoreUnavailable
 from tinyforge.ids import show
 from tinyforge.model import (
+    MOST_TRIES,
     Event,
     EventDraft,
     EventId,
@@ -66,13 +67,14 @@ SELECT r.id, r.workload_id, r.event_id, r.attempt, coalesce(r.started_at, r.queu
 FROM runs r LEFT JOIN workloads w ON w.id = r.workload_id
 WHERE r.state = 3 AND r.owner IS NOT ?"""
 BACK_TO_QUEUE = """
-UPDATE runs SET state = iif(b.by IS NULL, 2, 7), ready_at = ?2, owner = NULL,
+UPDATE runs SET state = iif(b.by IS NULL, 2, 7), ready_at = b.ready, owner = NULL,
   ended_at = iif(b.by IS NULL, NULL, ?2), superseded_by = b.by
-FROM (SELECT value ->> 0 AS id, value ->> 1 AS by FROM jsonb_each(?1)) b
+FROM (SELECT value ->> 0 AS id, value ->> 1 AS by, value ->> 2 AS ready FROM jsonb_each(?1)) b
 WHERE runs.id = b.id AND runs.state = 3"""
 INTERRUPT = """
 UPDATE runs SET state = 8, ended_at = ?2, error = ?3
 WHERE id IN (SELECT value FROM json_each(?1)) AND state = 3"""
+APART: Micros = 2 * SECOND
 DIED = "the server died while it was deploying"
 
 
@@ -299,25 +301,23 @@ class RunRows:
 
     def _queued_again(
         self, requeued: Sequence[Dead], interrupted: Sequence[Dead], now: Moment
-    ) -> list[tuple[RunId, RunId | None]]:
-        """Free the workloads of the dead; pair each requeued run with the newer one, if any."""
+    ) -> list[tuple[RunId, RunId | None, Moment]]:
+        """Free the workloads of the dead; give each requeued run the newer one, and its moment.
+
+        The next death of some would be their last: they are tried apart, so that only one dies.
+        """
         lanes = self._parts.lanes
         for dead in (*requeued, *interrupted):
             lanes.ended(dead.workload_id, dead.run_id, now)
-        return [
-            (
-                dead.run_id,
-                lanes.put_back(
-                    dead.workload_id,
-                    dead.queue,
-                    Queued(
-                        dead.event_id, dead.run_id, dead.binding_id, dead.attempt, now, ahead=False
-                    ),
-                    now,
-                ),
-            )
-            for dead in sorted(requeued)
-        ]
+        rows, apart = [], now
+        for dead in sorted(requeued):
+            ready_at = now
+            if dead.deaths == MOST_TRIES - 1:
+                ready_at, apart = apart, apart + APART
+            again = (dead.event_id, dead.run_id, dead.binding_id, dead.attempt, ready_at, False)
+            by = lanes.put_back(dead.workload_id, dead.queue, Queued(*again), now)
+            rows.append((dead.run_id, by, ready_at))
+        return rows
 
 
 def _run_number(row: tuple[object, ...]) -> int:

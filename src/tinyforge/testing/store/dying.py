@@ -70,6 +70,18 @@ class DyingContract:
                 await take(store)
         assert counted == [1, 2, 3]
 
+    async def test_runs_whose_next_death_is_their_last_are_tried_apart(self, bench: Bench) -> None:
+        async with bench.open() as store:
+            await fire(store, await put_site(store, Planned(workloads=2)))
+            await take(store)
+        async with bench.open() as store:
+            await store.recover(await store.dead_runs(), (), (), NOW)
+            assert len(await take(store)) == 2
+        async with bench.open() as store:
+            await store.recover(await store.dead_runs(), (), (), NOW)
+            assert len(await take(store)) == 1
+            assert len(await take(store, now=NOW + MINUTE)) == 1
+
     async def test_the_token_of_a_dead_server_is_stale(self, bench: Bench) -> None:
         event, taken = await _die_with_a_run(bench)
         async with bench.open() as store:
