@@ -45,6 +45,10 @@ def gone(place: Place) -> None:
     place.manifest.unlink(missing_ok=True)
 
 
+def no_text(place: Place) -> None:
+    place.manifest.write_bytes(b"version: 1\n\xff\n")
+
+
 def a_folder(place: Place) -> None:
     gone(place)
     place.manifest.mkdir()
@@ -52,6 +56,7 @@ def a_folder(place: Place) -> None:
 
 SPOILT: dict[Callable[[Place], None], tuple[str, ...]] = {
     with_mistakes: ("did you mean 'command'?", "did you mean 'interval'?"),
+    no_text: ("tinyforge.yaml:2: the byte 0xff is not UTF-8; save the file as UTF-8 text",),
     gone: ("tinyforge.yaml: cannot be read: No such file or directory; mend --config",),
     a_folder: ("tinyforge.yaml: cannot be read: Is a directory; mend --config",),
 }
