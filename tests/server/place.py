@@ -142,8 +142,8 @@ class Place:
         return self.done(*words, "--json").out
 
     def fire(self, *words: str) -> FireView:
-        """Fire a trigger, or `deploy` a workload."""
-        return strict_json.decode(self.asked(*words), type=FireView)
+        """Fire a trigger, or `deploy` a workload, whatever comes of it."""
+        return strict_json.decode(self.call(*words, "--json").out, type=FireView)
 
     def deploy(self, workload: str) -> str:
         """Queue a run, and return its id."""
