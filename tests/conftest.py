@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from tests.kinds.thirdparty.installed import install
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C: a shell starts what goes to the background deaf to it, and so their children."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
