@@ -142,6 +142,7 @@ ALL = list(cases())
 BROKEN = {(case.what, case.row_id) for case in ALL if not case.is_fine}
 
 
+@pytest.mark.slow
 async def test_whatever_a_column_holds_is_said_once_and_the_rest_is_on_time(
     tmp_path: Path,
 ) -> None:
