@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine.house import BEGIN, House, iso, open_house
 from tinyforge.clock import DAY, HOUR, MINUTE, SECOND, Moment
-from tinyforge.model import Outcome
+from tinyforge.model import Outcome, RunState
 from tinyforge.observe.events import (
     ListingFailed,
     RecordingFailed,
@@ -338,6 +338,36 @@ async def test_decisions_taken_back_by_hand_are_taken_anew(house: House) -> None
     await house.pass_time(4 * MINUTE)
     assert (await house.windows(number))[-1] == BEGIN + 10 * MINUTE
     assert len(await house.events(other)) == 4
+
+
+async def test_a_rest_whose_decisions_were_taken_back_ends_all_the_same(house: House) -> None:
+    number = house.schedule("often", cron="*/5 * * * *")
+    other = house.site("other")
+    assert await house.sweep()
+    for _ in range(2):
+        await house.pass_time(10 * MINUTE)
+        house.by_hand(f"UPDATE triggers SET enabled = 0 WHERE id = {number}")
+        assert await house.sweep()
+        house.by_hand(
+            f"UPDATE triggers SET enabled = 1 WHERE id = {number}",
+            f"UPDATE timing SET decided_until = {BEGIN} WHERE trigger_id = {number}",
+        )
+        assert await house.sweep()
+    await house.pass_time(5 * MINUTE)
+    assert (await house.windows(number))[-1] == BEGIN + 25 * MINUTE
+    assert (await house.windows(other))[-1] == BEGIN + 25 * MINUTE
+
+
+async def test_a_run_whose_event_was_taken_out_fails_and_says_so(house: House) -> None:
+    button = house.trigger("button", "manual")
+    house.bind(button, house.workload("site", "noted", file="/dev/null"))
+    house.bind(button, house.workload("other"))
+    assert await house.sweep()
+    await house.fire(button)
+    house.unseen("DELETE FROM events")
+    await house.settle()
+    (run, *_) = await house.runs()
+    assert (run.state, run.error) == (RunState.FAILED, "its event was deleted")
 
 
 # --- rows as such

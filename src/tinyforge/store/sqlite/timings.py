@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tinyforge.clock import Moment
 from tinyforge.errors import Conflict
 from tinyforge.model import Event, EventId, RevisionId
-from tinyforge.store.port import TimingWrite
+from tinyforge.store.port import TimingWrite, WindowsRepeated
 from tinyforge.store.sqlite.parts import ask, text
 
 UNMOVED = """
@@ -40,7 +40,8 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
   (SELECT id FROM specs WHERE text = value ->> 7), value ->> 8, ?2, value ->> 9
 FROM jsonb_each(?1)"""
 PUT_SPANS = """
-INSERT INTO spans(trigger_id, epoch, from_at, until_at, reason, count, revision_id, decided_at)
+INSERT OR REPLACE INTO spans(trigger_id, epoch, from_at, until_at, reason, count, revision_id,
+  decided_at)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, ?2
 FROM jsonb_each(?1)"""
 PUT_FIRES = """
@@ -114,7 +115,11 @@ class TimingRows:
         if self._spans:
             db.execute(PUT_SPANS, (text(self._spans), self._now))
         if self.events:
-            db.execute(PUT_FIRES, (text([_fire_row(e) for e in self.events]), self._now))
+            try:
+                db.execute(PUT_FIRES, (text([_fire_row(e) for e in self.events]), self._now))
+            except apsw.ConstraintError as problem:
+                fired = [event.trigger_id for event in self.events]
+                raise WindowsRepeated(fired) from problem
 
 
 def _after(write: TimingWrite, past: int) -> TimingWrite:
