@@ -23,12 +23,23 @@ from tests.observe.happenings import (
     kinds_of_happening,
     refusals,
 )
-from tinyforge.clock import Micros, SystemClock
+from tinyforge.clock import DAY, HOUR, Micros, SystemClock
 from tinyforge.model import EventId, Outcome, RunState
 from tinyforge.observe import events
 from tinyforge.observe.console import MOMENTS, as_text
 from tinyforge.observe.events import BlockedLoop, EventsAccepted, Happening, RowBroken, TickBegan
-from tinyforge.observe.lines import ENDED, REFUSED, SINGLE, Level, Line, lines_of, shape_of
+from tinyforge.observe.lines import (
+    ENDED,
+    REFUSED,
+    SINGLE,
+    Level,
+    Line,
+    ended_row,
+    fired_row,
+    lines_of,
+    row,
+    shape_of,
+)
 from tinyforge.observe.log import Log, as_json, rendering
 from tinyforge.observe.pipe import Pipe, open_pipe
 
@@ -121,6 +132,16 @@ def test_every_happening_has_words(kind: type[Happening]) -> None:
 def test_every_field_has_a_form(record: type[Struct]) -> None:
     fields = {field.name for field in msgspec.structs.fields(record)} - {"trigger_id"}
     assert {name for _, name, *_ in shape_of(record)} == fields
+
+
+@given(st.builds(fired, st.text(), st.integers(0, HOUR), overdue=st.none() | st.integers(0, DAY)))
+def test_a_fire_is_spelled_out_as_any_other_record_would_be(one: events.FiredWindow) -> None:
+    assert list(fired_row(one).items()) == list(row(one).items())
+
+
+@given(st.builds(ended, st.sampled_from(RunState), st.integers(0, HOUR), st.none() | st.text()))
+def test_an_end_is_spelled_out_as_any_other_record_would_be(one: events.EndedRunLine) -> None:
+    assert list(ended_row(one).items()) == list(row(one).items())
 
 
 def test_every_outcome_and_state_has_words() -> None:

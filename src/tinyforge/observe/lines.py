@@ -15,6 +15,7 @@ from tinyforge.clock import SECOND, Moment, rfc3339
 from tinyforge.model import Outcome, RunState
 from tinyforge.observe import events
 from tinyforge.observe.events import (
+    EndedRunLine,
     EventsFannedOut,
     FiredWindow,
     Happening,
@@ -82,6 +83,7 @@ ENDED: Mapping[RunState, tuple[Level, str]] = {
     RunState.INTERRUPTED: (Level.ERROR, "run interrupted: its worker died"),
 }
 
+WORDS: Mapping[RunState, str] = {state: state.word for state in RunState}
 REFUSED: Mapping[Outcome, tuple[Level, str]] = {
     Outcome.NOT_MATCHED: (Level.INFO, "no run: the rule does not match"),
     Outcome.MATCH_FAILED: (Level.ERROR, "no run: it could not be matched"),
@@ -121,10 +123,10 @@ def _fires(happening: SchedulesFired, least: Level, now: Moment) -> Iterator[Lin
     if least <= Level.INFO:
         head = _head(happening, Level.INFO, "fired", now)
         head |= {"kind": happening.kind, "at": _written(happening.at)}
-        yield from (head | row(fired) for fired in happening.fired)
+        yield from (head | fired_row(fired) for fired in happening.fired)
     if least <= Level.WARNING:
         yield from (
-            _head(happening, Level.WARNING, _catch_up(fired.overdue), now) | row(fired)
+            _head(happening, Level.WARNING, _catch_up(fired.overdue), now) | fired_row(fired)
             for fired in happening.fired
             if fired.overdue is not None
         )
@@ -140,7 +142,7 @@ def _ended(happening: RunsEnded, least: Level, now: Moment) -> Iterator[Line]:
         for state, (level, message) in ENDED.items()
         if level >= least
     }
-    return (heads[ended.state] | row(ended) for ended in happening.runs if ended.state in heads)
+    return (heads[run.state] | ended_row(run) for run in happening.runs if run.state in heads)
 
 
 def _fanned_out(happening: EventsFannedOut, least: Level, now: Moment) -> Iterator[Line]:
@@ -189,8 +191,12 @@ def _second(seconds: int) -> str:
     return rfc3339(seconds * SECOND).removesuffix("Z")
 
 
-def _written(at: object) -> str:
-    seconds, rest = divmod(_number(at), SECOND)
+def _moment(at: object) -> str:
+    return _written(_number(at))
+
+
+def _written(at: Moment) -> str:
+    seconds, rest = divmod(at, SECOND)
     return f"{_second(seconds)}.{rest:06d}Z"
 
 
@@ -199,7 +205,7 @@ def _milliseconds(length: object) -> float:
 
 
 FORMS: Mapping[str, Form] = {
-    "Moment": _written,
+    "Moment": _moment,
     "Micros": _milliseconds,
     "EventId": _id("evt"),
     "RunId": _id("run"),
@@ -232,7 +238,36 @@ def shape_of(record: type[Struct]) -> tuple[tuple[str, str, Form, bool], ...]:
     return tuple(found)
 
 
-def row(record: Happening | FiredWindow | events.BindingResult | events.EndedRunLine) -> Line:
+def fired_row(fired: FiredWindow) -> Line:
+    """Return what `row` does: one is written for each fire, so it is spelled out."""
+    line: Line = {
+        "trigger": clipped(fired.trigger),
+        "event_id": ids.show("evt", fired.event_id),
+        "window": _written(fired.window),
+        "late_by_ms": fired.late_by / 1_000,
+        "folded": fired.folded,
+    }
+    if fired.overdue is not None:
+        line["overdue_ms"] = fired.overdue / 1_000
+    return line
+
+
+def ended_row(run: EndedRunLine) -> Line:
+    """Return what `row` does: one is written for each run, so it is spelled out."""
+    line: Line = {
+        "run_id": ids.show("run", run.run_id),
+        "workload": clipped(run.workload),
+        "kind": clipped(run.kind),
+        "state": WORDS[run.state],
+        "attempt": run.attempt,
+        "took_ms": run.took / 1_000,
+    }
+    if run.error is not None:
+        line["error"] = clipped(run.error)
+    return line
+
+
+def row(record: Happening | FiredWindow | events.BindingResult | EndedRunLine) -> Line:
     """Return the fields of *record* as the log shows them; Micros end in `_ms`."""
     line: Line = {}
     for key, name, form, may_lack in shape_of(type(record)):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from tinyforge.clock import Micros, Moment
+from tinyforge.model import RunState
 from tinyforge.observe.events import (
     Committed,
     EventsFannedOut,
@@ -144,9 +145,12 @@ class Tally:
                 by_name[one.trigger if known else OTHER] += 1
 
     def _ended(self, happening: RunsEnded) -> None:
-        self.ended.update((run.kind, run.state.word) for run in happening.runs)
-        times: dict[str, list[Micros]] = {}
+        times: dict[tuple[str, RunState], list[Micros]] = defaultdict(list)
         for run in happening.runs:
-            times.setdefault(run.kind, []).append(run.took)
-        for kind, lengths in times.items():
-            self.run_times.setdefault(kind, _run_times()).add(lengths)
+            times[run.kind, run.state].append(run.took)
+        for (kind, state), lengths in times.items():
+            self.ended[kind, state.word] += len(lengths)
+            spread = self.run_times.get(kind)
+            if spread is None:
+                spread = self.run_times[kind] = _run_times()
+            spread.add(lengths)
