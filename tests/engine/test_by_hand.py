@@ -13,6 +13,7 @@ from tests.engine.nonsense import VALUES
 from tinyforge.clock import MINUTE, SECOND, Moment
 from tinyforge.model import Outcome, RunState
 from tinyforge.observe.events import (
+    EventsAccepted,
     ListingFailed,
     RecordingFailed,
     RowBroken,
@@ -312,6 +313,17 @@ async def test_a_row_taken_out_by_hand_fires_and_runs_no_more(house: House) -> N
     await house.pass_time(MINUTE)
     (result,) = await house.results((await house.events(kept))[-1])
     assert (result.outcome, result.reason) == (Outcome.MATCH_FAILED, "its workload is gone")
+
+
+async def test_a_window_that_a_hand_fires_runs_at_once(house: House) -> None:
+    number = house.site()
+    for on in ("0", "1"):  # due from the start, and switched off before anybody looked
+        house.by_hand(f"UPDATE triggers SET enabled = {on} WHERE id = {number}")
+        assert await house.sweep()
+    (event,) = await house.events(number)
+    (result,) = await house.results(event)
+    assert result.outcome is Outcome.MATCHED
+    assert house.happened.of(EventsAccepted)[-1].events == [event.id]
 
 
 @pytest.mark.parametrize(

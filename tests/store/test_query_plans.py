@@ -30,8 +30,22 @@ BY_KEY = {
     "specs": (statements.SPECS, ("[1]",), "SEARCH specs USING INTEGER PRIMARY KEY"),
     "an advance": (statements.ADVANCE, ("[]", 0), "SEARCH timing USING"),
     "results of events": (statements.FANNED, ("[]", 0), "SEARCH events USING INTEGER PRIMARY KEY"),
-    "runs that are taken": (statements.TAKE, ("[]", 0, 0), "SEARCH runs USING INTEGER PRIMARY KEY"),
-    "runs that ended": (statements.FINISH, ("[]", 0), "SEARCH runs USING INTEGER PRIMARY KEY"),
+    "runs that are taken": (
+        statements.TAKE[1],
+        ("[]", 0, 0),
+        "SEARCH runs USING INTEGER PRIMARY KEY",
+    ),
+    "one run that is taken": (
+        statements.TAKE[0],
+        (0, 0, 0),
+        "SEARCH runs USING INTEGER PRIMARY KEY",
+    ),
+    "one run that ended": (
+        statements.FINISH[0],
+        (0,) * 10,
+        "SEARCH runs USING INTEGER PRIMARY KEY",
+    ),
+    "runs that ended": (statements.FINISH[1], ("[]", 0), "SEARCH runs USING INTEGER PRIMARY KEY"),
 }
 SORTED = {"what is queued"}  # few, and an index in their order has all that ever were
 LARGE = ("timing", "events", "runs", "results", "attempts", "spans")

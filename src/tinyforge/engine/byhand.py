@@ -9,6 +9,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from tinyforge.clock import Moment
+from tinyforge.engine.fanout import FanOut
 from tinyforge.engine.planning import Planner, read_moment
 from tinyforge.errors import Conflict, InvalidConfig, UnknownKind
 from tinyforge.model import Binding, Trigger, TriggerId, Workload
@@ -75,6 +76,7 @@ class _Draft:
 class HandChanges:
     store: Plannable
     planner: Planner
+    fanout: FanOut
     observe: Observe
 
     async def plan(self, now: Moment) -> int:
@@ -96,7 +98,7 @@ class HandChanges:
             still = [row.timing for row in rows if row.timing is not None]
             rest = [Planner.rest(timing) for timing in still if (timing.due_at or now + 1) <= now]
             if rest:
-                await self.store.change(ConfigChange(author=AUTHOR, timings=rest), now)
+                await self._store(ConfigChange(author=AUTHOR, timings=rest), now)
 
     async def begin_anew(self, trigger_ids: Sequence[TriggerId], now: Moment) -> None:
         """Begin a new epoch where a hand took decisions back, so that none is taken twice."""
@@ -106,7 +108,7 @@ class HandChanges:
                 writes.append(self.planner.begin_anew(row.row, row.timing, now))
                 warnings.append(RowWarned(what="trigger", name=row.row.name, problem=TAKEN_BACK))
         change = ConfigChange(author=AUTHOR, timings=[one for one in writes if one is not None])
-        await self.store.change(change, now)
+        await self._store(change, now)
         for warning in warnings:
             self.observe(warning)
 
@@ -119,8 +121,12 @@ class HandChanges:
             writes = [write for write in found if write is not None]
             count += len(writes)
             if writes:
-                await self.store.change(ConfigChange(author="clock", timings=writes), now)
+                await self._store(ConfigChange(author="clock", timings=writes), now)
         return count
+
+    async def _store(self, change: ConfigChange, now: Moment) -> None:
+        """Store a change, and fan out what it fires."""
+        await self.fanout.accept(await self.store.change(change, now))
 
     async def _plan_batch(self, found: Sequence[Unplanned], now: Moment) -> bool:
         for _ in range(ATTEMPTS):
@@ -135,7 +141,7 @@ class HandChanges:
                 planned=found,
             )
             try:
-                await self.store.change(change, now)
+                events = await self.store.change(change, now)
             except WindowsRepeated as repeated:
                 await self.begin_anew(repeated.triggers, now)
                 continue
@@ -143,6 +149,7 @@ class HandChanges:
                 continue
             for happening in draft.happenings:
                 self.observe(happening)
+            await self.fanout.accept(events)
             return True
         return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ from tinyforge.clock import Micros, Moment
 from tinyforge.engine.bound import Bound, Bounds
 from tinyforge.engine.fanout import FanOut, Judged
 from tinyforge.engine.pacer import Pacer
+from tinyforge.engine.recent import Fresh
 from tinyforge.model import Event, EventId, TriggerId
 from tinyforge.observe.events import FiredWindow, WindowsSkipped
 from tinyforge.schedule.decide import decide
@@ -34,6 +35,7 @@ from tinyforge.store.port import (
 SLICE = 1_000
 READ_TOGETHER = 5_000  # sorted ids share pages
 MOST_SPECS = 10_000
+SCHEDULE = "schedule"
 
 
 class DueStore(Schedules, Events, Config, Protocol):
@@ -66,6 +68,12 @@ class Batch:
         """Keep the oldest that any slice was decided on: a newer one refuses the batch."""
         known = self.generation
         self.generation = generation if known is None else min(known, generation)
+
+    def fresh(self) -> Iterator[Fresh]:
+        """Return the fires of the plain ones, for the runs that they queue."""
+        fires = (advance for advance in self.plain.advances if advance.fired is not None)
+        for fired, advance in zip(self.plain.fired, fires, strict=True):
+            yield Fresh(_event_of(advance, fired.event_id, self.now), fired.trigger, SCHEDULE)
 
     def fan_out(self, may_begin: int) -> FanOutBatch:
         return FanOutBatch(
@@ -165,15 +173,16 @@ class Decider:
         ruled = bound.is_ruled
         steps = batch.ruled if ruled else batch.plain
         decision = decide(spec, _state_of(row), batch.now, row.due_at)
-        fire, state = decision.fire, decision.state
-        steps.advances.append(_advance(row, decision, event_id))
+        fire = decision.fire
+        advance = _advance(row, decision, event_id)
+        steps.advances.append(advance)
         if decision.skipped is not None:
             self._skip(row, decision, bound.trigger, steps)
         if fire is None:
             return
         steps.fired.append(_fired(row, fire, event_id, bound.trigger))
         if ruled:
-            batch.events.append(_event(row, fire, state, event_id, batch.now))
+            batch.events.append(_event_of(advance, event_id, batch.now))
             return
         self._place_all(event_id, fire.late_by, bound, batch)
 
@@ -247,15 +256,16 @@ def _fired(row: Due, fire: Fire, event_id: EventId, name: str) -> FiredWindow:
     )
 
 
-def _event(row: Due, fire: Fire, state: State, event_id: EventId, now: Moment) -> Event:
+def _event_of(advance: Advance, event_id: EventId, now: Moment) -> Event:
+    """Return the event that an advance which fires stores at *now*."""
     return Event(
         id=event_id,
-        trigger_id=row.trigger_id,
+        trigger_id=advance.trigger_id,
         accepted_at=now,
-        epoch=state.epoch,
-        window=fire.window,
-        folded=fire.folded.count if fire.folded else 0,
-        folded_from=fire.folded.oldest if fire.folded else None,
-        last_fired_at=state.last_fired_at,
-        revision_id=row.revision_id,
+        epoch=advance.epoch,
+        window=advance.window,
+        folded=advance.folded,
+        folded_from=advance.folded_from,
+        last_fired_at=advance.last_fired_at,
+        revision_id=advance.revision_id,
     )

@@ -17,7 +17,7 @@ from tinyforge.engine.watch import Watch
 from tinyforge.errors import Conflict, InvalidConfig, StoreUnavailable, UnknownKind
 from tinyforge.kinds import MATCHED, Match, Matcher
 from tinyforge.model import Event, EventId, Outcome, Result, Trigger, TriggerId
-from tinyforge.observe.events import BindingResult, EventsFannedOut, Observe
+from tinyforge.observe.events import BindingResult, EventsAccepted, EventsFannedOut, Observe
 from tinyforge.plugins import Plugins
 from tinyforge.store.port import (
     Config,
@@ -67,6 +67,12 @@ class FanOut:
         for start in range(0, len(events), BATCH):
             results += await self._deliver_batch(events[start : start + BATCH])
         return results
+
+    async def accept(self, events: Sequence[Event]) -> None:
+        """Say that *events* are stored, and fan them out."""
+        if events:
+            self.observe(EventsAccepted(events=[event.id for event in events]))
+            await self.deliver(events)
 
     async def rehearse(self, event: Event) -> list[Result]:
         """Say what `deliver` would give before queues are looked at, and store nothing."""

@@ -24,6 +24,11 @@ class Floor:
     held: int = 0  # leased and not over
     _reserved: int = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether runs may have to wait until others are over."""
+        return self.held + self._reserved >= self.concurrency + self.ahead
+
     def reserve(self, wanted: int) -> int:
         """Return how many runs may be born running, and keep that room."""
         if self.closed:

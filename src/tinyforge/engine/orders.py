@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import NamedTuple, Protocol
 
+from tinyforge.engine.recent import Fresh, Recent
 from tinyforge.engine.worker import Order
 from tinyforge.errors import InvalidConfig, UnknownKind
 from tinyforge.kinds import WorkloadKind
-from tinyforge.model import Event, TriggerId, Workload, WorkloadId
+from tinyforge.model import Event, EventId, TriggerId, Workload, WorkloadId
 from tinyforge.plugins import Plugins
 from tinyforge.store.port import Config, Runs, Schedules, TakenRun
 
@@ -38,6 +39,7 @@ class OrderStore(Runs, Config, Schedules, Protocol):
 class Orders:
     store: OrderStore
     plugins: Plugins
+    recent: Recent
     _generation: int | None = None
     _known: dict[WorkloadId, Known] = field(default_factory=dict)
     _labels: dict[TriggerId, tuple[str, str]] = field(default_factory=dict)
@@ -45,32 +47,43 @@ class Orders:
     async def prepare(self, taken: Sequence[TakenRun]) -> list[Order]:
         """Return an order for each run; one that cannot be deployed says why."""
         await self._know([run.workload_id for run in taken])
-        events = await self.store.events_by_id([run.event_id for run in taken])
+        ids = [run.event_id for run in taken]
+        fresh = self.recent.known(ids)
+        others = [number for number in ids if number not in fresh]
+        read = await self._read(others) if others else {}
+        return [
+            self._order(run, fresh.get(run.event_id) or read.get(run.event_id)) for run in taken
+        ]
+
+    async def _read(self, ids: Sequence[EventId]) -> dict[EventId, Fresh]:
+        events = await self.store.events_by_id(ids)
         labels = self._labels
         missing = {e.trigger_id for e in events.values() if e.trigger_id not in labels}
         if missing:
-            self._labels.update(await self.store.trigger_labels(missing))
-        return [self._order(run, events.get(run.event_id)) for run in taken]
+            labels.update(await self.store.trigger_labels(missing))
+        return {
+            number: Fresh(event, *labels.get(event.trigger_id, ("", "")))
+            for number, event in events.items()
+        }
 
     async def workload(self, workload_id: WorkloadId) -> Workload:
         await self._know([workload_id])
         return self._known[workload_id].workload
 
-    def _order(self, run: TakenRun, event: Event | None) -> Order:
+    def _order(self, run: TakenRun, cause: Fresh | None) -> Order:
         workload, kind, is_async, refusal = self._known[run.workload_id]
-        if event is None:  # taken out by a hand
-            event = Event(id=run.event_id, trigger_id=NOBODY, accepted_at=0)
+        if cause is None:  # taken out by a hand
+            cause = Fresh(Event(id=run.event_id, trigger_id=NOBODY, accepted_at=0), "", "")
             kind, refusal = None, EVENT_GONE
-        name, trigger_kind = self._labels.get(event.trigger_id, ("", ""))
         return Order(
             run=run,
-            event=event,
+            event=cause.event,
             workload=workload,
             kind=kind,
             refusal=refusal,
             is_async=is_async,
-            trigger=name,
-            trigger_kind=trigger_kind,
+            trigger=cause.trigger,
+            trigger_kind=cause.kind,
         )
 
     async def _know(self, wanted: Sequence[WorkloadId]) -> None:

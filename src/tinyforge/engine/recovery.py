@@ -16,7 +16,6 @@ from tinyforge.ids import show
 from tinyforge.model import MOST_TRIES, Event, EventDraft, RunState, Workload
 from tinyforge.observe.events import (
     EventQuarantined,
-    EventsAccepted,
     KindFailed,
     Observe,
     RecordingFailed,
@@ -59,9 +58,7 @@ class Recovery:
                 requeued=[one.run_id for one in again], interrupted=[one.run_id for one in over]
             )
         )
-        if events:
-            self.observe(EventsAccepted(events=[event.id for event in events]))
-            await self.fanout.deliver(events)
+        await self.fanout.accept(events)
 
     async def has_suspects(self) -> bool:
         """Say whether a server died when it tried one of the events left, alone."""

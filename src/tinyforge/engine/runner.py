@@ -23,7 +23,6 @@ from tinyforge.model import EventDraft, RunId, RunState
 from tinyforge.observe.events import (
     DeploysDone,
     EndedRunLine,
-    EventsAccepted,
     Observe,
     RecordingFailed,
     RunsEnded,
@@ -37,6 +36,7 @@ TO_END: Micros = SECOND * 3 // 5  # for deploys that are told to end, before the
 DEPLOY_THREADS = "tinyforge-deploy"
 MOST_TURNS = 2  # in flight
 WORTH_A_TURN = 256  # outcomes
+MOST_ENDS, FEW_ENDS = 10_000, 64  # of one turn
 BREATHE_AFTER = 200  # deploys that never waited
 
 
@@ -57,6 +57,7 @@ class Runner:
     watch: Watch
     _leased: deque[Order] = field(default_factory=deque)
     _ends: list[End] = field(default_factory=list)
+    _untold: list[End] = field(default_factory=list)  # stored
     _workers: list[Worker] = field(default_factory=list)
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
     _bench: Bench | None = None
@@ -70,14 +71,26 @@ class Runner:
             self._interrupt_overdue()
             if self._may_turn():
                 self._begin_turn()
+                await asyncio.sleep(
+                    0
+                )  # it is on its way to the disk: meanwhile the last one is told
+            self._tell()
             await self._wait(AFTER_FAILURE if self._failing else LOOK_EVERY)
             self._reap_turns()
         await asyncio.gather(*self._in_flight)
+        self._tell()
 
     async def turn(self) -> bool:
         """Store outcomes, take what may run, hand it to the workers; False: there was nothing."""
+        try:
+            return await self._turn()
+        finally:
+            self._tell()
+
+    async def _turn(self) -> bool:
         await self._take_arrived()
-        ends, self._ends = self._ends, []
+        share = self._share()
+        ends, self._ends = self._ends[:share], self._ends[share:]
         if ends:
             self.observe(DeploysDone(runs=[end.finished.run.run_id for end in ends]))
         places = self.floor.offer(len(ends))
@@ -93,21 +106,29 @@ class Runner:
             return False
         self._failing = False
         self.floor.begin(done.taken, places.free + places.ahead)
-        self._announce(ends)
+        self._untold += ends
         await self._take_arrived()
-        if done.events:
-            self.observe(EventsAccepted(events=[event.id for event in done.events]))
-            await self.fanout.deliver(done.events)
+        await self.fanout.accept(done.events)
         return bool(ends or done.taken)
 
     def _may_turn(self) -> bool:
         """Say whether another turn is worth its commit while others are in flight."""
         if not self._in_flight:
             return True
-        return len(self._in_flight) < MOST_TURNS and len(self._ends) >= WORTH_A_TURN
+        worth = min(WORTH_A_TURN, self._share())
+        return len(self._in_flight) < MOST_TURNS and len(self._ends) >= worth
+
+    def _share(self) -> int:
+        """Return how many ends one turn stores: where runs wait for a place, half of what is held.
+
+        So one half is deployed while the other is stored; of a few that would cost more than help.
+        """
+        if not self.floor.is_full:
+            return MOST_ENDS
+        return max(FEW_ENDS, (self.floor.held + 1) // MOST_TURNS)
 
     def _begin_turn(self) -> None:
-        task = asyncio.create_task(self.turn())
+        task = asyncio.create_task(self._turn())
         self._in_flight.append(task)
         task.add_done_callback(self._look_again)
 
@@ -210,8 +231,7 @@ class Runner:
         )
         drafts = await self.followers.drafts([(ending, event)])
         events = await self.store.cancel_queued(run_id, drafts, self.clock.now())
-        if events:
-            await self.fanout.deliver(events)
+        await self.fanout.accept(events)
 
     async def _take_arrived(self) -> None:
         arrived = self.floor.arrived
@@ -278,22 +298,24 @@ class Runner:
             return []
         return await self.followers.drafts([(_ending(end), end.order.event) for end in ends])
 
-    def _announce(self, ends: Sequence[End]) -> None:
-        if not ends:
-            return
-        lines = [
-            EndedRunLine(
-                run_id=end.order.run.run_id,
-                workload=end.order.workload.name,
-                kind=end.order.workload.kind,
-                state=end.finished.state,
-                attempt=end.order.run.attempt,
-                took=end.finished.ended_at - end.finished.started_at,
-                error=end.finished.error,
-            )
-            for end in ends
-        ]
-        self.observe(RunsEnded(at=self.clock.now(), runs=lines))
+    def _tell(self) -> None:
+        """Say which ends are stored."""
+        ends, self._untold = self._untold, []
+        if ends:
+            self.observe(RunsEnded(at=self.clock.now(), runs=[_line(end) for end in ends]))
+
+
+def _line(end: End) -> EndedRunLine:
+    workload, finished = end.order.workload, end.finished
+    return EndedRunLine(
+        run_id=finished.run.run_id,
+        workload=workload.name,
+        kind=workload.kind,
+        state=finished.state,
+        attempt=finished.run.attempt,
+        took=finished.ended_at - finished.started_at,
+        error=finished.error,
+    )
 
 
 def _ending(end: End) -> Ending:

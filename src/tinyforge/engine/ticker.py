@@ -12,6 +12,7 @@ from tinyforge.engine.byhand import HandChanges
 from tinyforge.engine.deciding import Batch, Decider, DueStore, Steps
 from tinyforge.engine.fanout import FanOut
 from tinyforge.engine.floor import Floor
+from tinyforge.engine.recent import Recent
 from tinyforge.errors import Conflict, StoreUnavailable
 from tinyforge.model import Event
 from tinyforge.observe.events import (
@@ -58,6 +59,7 @@ class Ticker:
     decider: Decider
     by_hand: HandChanges
     floor: Floor
+    recent: Recent
     clock: Clock
     observe: Observe
     tick_interval: Micros
@@ -107,9 +109,7 @@ class Ticker:
 
     async def deliver(self, events: Sequence[Event]) -> None:
         """Fan out events that a change of config fired."""
-        if events:
-            self.observe(EventsAccepted(events=[event.id for event in events]))
-            await self.fanout.deliver(events)
+        await self.fanout.accept(events)
 
     async def prove_recording(self) -> bool:
         """Store that the clock was here, once for each `tick_interval`: a sweep must be able to."""
@@ -187,9 +187,10 @@ class Ticker:
         if not steps.advances:
             return
         reserved = self.floor.reserve(len(batch.judged.matched))
-        done = None
+        fan_out, done = batch.fan_out(reserved), None
+        if fan_out.matched:
+            self.recent.note(batch.fresh())
         try:
-            fan_out = batch.fan_out(reserved)
             done = await self.store.advance(steps.advances, steps.skips, fan_out, batch.now)
         finally:
             self.floor.begin(done.taken if done else (), reserved)

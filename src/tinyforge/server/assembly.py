@@ -17,6 +17,7 @@ from tinyforge.engine.janitor import Janitor
 from tinyforge.engine.orders import Orders
 from tinyforge.engine.pacer import Pacer
 from tinyforge.engine.planning import Planner
+from tinyforge.engine.recent import Recent
 from tinyforge.engine.recovery import Recovery
 from tinyforge.engine.runlog import LogKeeper
 from tinyforge.engine.runner import Runner
@@ -65,12 +66,13 @@ def assemble(around: Surroundings, settings: Settings) -> Engine:
     floor = Floor(settings.concurrency)
     fanout = FanOut(store, plugins, clock, observe, floor, watch)
     planner = Planner(plugins, tick_interval)
-    orders = Orders(store, plugins)
+    recent = Recent()
+    orders = Orders(store, plugins, recent)
     followers = Followers(store, plugins, observe)
     logs = LogKeeper(store, clock)
     pacer = Pacer(settings.catch_up_rate or 0)
     decider = Decider(store, fanout, Bounds(store, fanout), pacer, tick_interval)
-    by_hand = HandChanges(store, planner, observe)
+    by_hand = HandChanges(store, planner, fanout, observe)
     return Engine(
         store=store,
         plugins=plugins,
@@ -80,7 +82,9 @@ def assemble(around: Surroundings, settings: Settings) -> Engine:
         tick_interval=tick_interval,
         planner=planner,
         intake=Intake(fanout, clock),
-        ticker=Ticker(store, fanout, decider, by_hand, floor, clock, observe, tick_interval),
+        ticker=Ticker(
+            store, fanout, decider, by_hand, floor, recent, clock, observe, tick_interval
+        ),
         runner=Runner(store, floor, fanout, orders, followers, logs, clock, observe, watch),
         recovery=Recovery(store, fanout, orders, followers, plugins, clock, observe),
         logs=logs,

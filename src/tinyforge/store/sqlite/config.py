@@ -32,8 +32,7 @@ from tinyforge.store.port import (
     WorkloadWrite,
 )
 from tinyforge.store.sqlite import cells
-from tinyforge.store.sqlite.hot import GENERATION
-from tinyforge.store.sqlite.parts import Parts, ask, text
+from tinyforge.store.sqlite.parts import GENERATION, Parts, ask, text
 from tinyforge.store.sqlite.timings import TimingRows
 
 W = TypeVar("W", TriggerWrite, WorkloadWrite, BindingWrite)
@@ -197,7 +196,7 @@ class ConfigRows:
             if triggers or workloads or bindings or change.broken or change.planned:
                 db.execute(NEW_GENERATION)
 
-        await self._parts.writer.submit(work)
+        await self._parts.change_config(work)
         return timings.events
 
 

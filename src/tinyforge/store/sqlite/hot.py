@@ -38,10 +38,9 @@ from tinyforge.store.port import (
 )
 from tinyforge.store.sqlite import statements as sql
 from tinyforge.store.sqlite.lanes import BEGINS, WAITS, Queued
-from tinyforge.store.sqlite.parts import Parts, ask, snapshot, text
+from tinyforge.store.sqlite.parts import GENERATION, Parts, ask, snapshot, text
 from tinyforge.store.sqlite.rows import event_of
 
-GENERATION = "SELECT coalesce((SELECT value FROM facts WHERE name = 'generation'), 0)"
 HIGH_WATER = "SELECT coalesce((SELECT value FROM facts WHERE name = 'high_water'), 0)"
 EVENT_COLUMNS = (
     "id, trigger_id, accepted_at, epoch, window_at, key, folded, folded_from, last_at, facts,"
@@ -107,7 +106,7 @@ class HotPath:
         return Routes(generation, list(map(Route._make, rows)))
 
     async def generation(self) -> int:
-        return int(self._parts.look(GENERATION)[0][0])
+        return self._parts.generation()
 
     async def high_water(self) -> Moment:
         return int(self._parts.look(HIGH_WATER)[0][0])

@@ -27,6 +27,7 @@ RUNNING = "SELECT workload_id, id FROM runs WHERE state = 3"
 WAITING = """
 SELECT workload_id, event_id, id, binding_id, attempt, ready_at FROM runs INDEXED BY run_queue
 WHERE state = 2 ORDER BY event_id"""
+GENERATION = "SELECT coalesce((SELECT value FROM facts WHERE name = 'generation'), 0)"
 
 encode = msgspec.json.Encoder().encode
 
@@ -55,6 +56,8 @@ class Parts:
         self._lanes_number = -1  # of the lanes that the loop has
         self._lanes_in_force = 0  # raised by the writer's thread when an ordered commit fails
         self._rebuilding = asyncio.Lock()
+        self._generation: int | None = None  # of the config, while nobody is changing it
+        self._changes = 0  # of the config, on their way
 
     @property
     def writer(self) -> Writer:
@@ -66,6 +69,23 @@ class Parts:
     def knows_lanes(self) -> bool:
         """Whether the live queues are what the file says: no commit has failed since."""
         return self._lanes_number == self._lanes_in_force
+
+    def generation(self) -> int:
+        """Return the generation of the config; asked for each turn, so it is kept in memory."""
+        if self._generation is not None:
+            return self._generation
+        found = int(self.look(GENERATION)[0][0])
+        if self._writer is not None and not self._changes:
+            self._generation = found
+        return found
+
+    async def change_config(self, work: Callable[[apsw.Connection], None]) -> None:
+        self._generation = None
+        self._changes += 1
+        await self.writer.submit(work, on_settled=self._config_changed)
+
+    def _config_changed(self) -> None:
+        self._changes -= 1
 
     def look(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run one short read in the loop's thread."""

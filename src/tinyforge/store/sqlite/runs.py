@@ -75,6 +75,7 @@ INTERRUPT = """
 UPDATE runs SET state = 8, ended_at = ?2, error = ?3
 WHERE id IN (SELECT value FROM json_each(?1)) AND state = 3"""
 APART: Micros = 2 * SECOND
+FEW = 16  # rows
 DIED = "the server died while it was deploying"
 
 
@@ -329,7 +330,7 @@ class _Outcome(NamedTuple):
 
 def _storing_turn(outcome: _Outcome, owner: int, now: Moment) -> Callable[[apsw.Connection], None]:
     rows, finished, events, taken = outcome
-    ends = text(sorted(rows, key=_run_number)) if rows else None
+    finish = _changing(sql.FINISH, sorted(rows, key=_run_number), owner)
     attempts = text(
         sorted(
             (e.run.run_id, e.run.attempt, e.started_at, e.ended_at, e.outcome, e.error)
@@ -337,20 +338,38 @@ def _storing_turn(outcome: _Outcome, owner: int, now: Moment) -> Callable[[apsw.
             if e.counted
         )
     )
-    begun = text(sorted(run.run_id for run in taken)) if taken else None
+    begin = _changing(sql.TAKE, sorted((run.run_id,) for run in taken), now, owner)
     follow = storing(events, now) if events else None
 
     def work(db: apsw.Connection) -> None:
-        if ends is not None:
-            db.execute(sql.FINISH, (ends, owner))
-            if db.changes() != len(rows):
-                raise Stale
+        if rows:
+            finish(db)
             db.execute(sql.ATTEMPTS, (attempts, owner))
         if follow is not None:
             follow(db)
-        if begun is not None:
-            db.execute(sql.TAKE, (begun, now, owner))
-            if db.changes() != len(taken):
-                raise Stale
+        if taken:
+            begin(db)
+
+    return work
+
+
+def _changing(
+    statements: tuple[str, str], rows: Sequence[tuple[object, ...]], *rest: object
+) -> Callable[[apsw.Connection], None]:
+    """Change every one of *rows* or raise Stale; by the first statement each, or by the other all.
+
+    The one for a batch takes 0.1 ms before its first row.
+    """
+    one, many = statements
+    packed = text(rows) if len(rows) > FEW else None
+
+    def work(db: apsw.Connection) -> None:
+        before = db.total_changes()
+        if packed is None:
+            db.executemany(one, [(*row, *rest) for row in rows])
+        else:
+            db.execute(many, (packed, *rest))
+        if db.total_changes() - before != len(rows):
+            raise Stale
 
     return work

@@ -98,17 +98,29 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?1)"""
 READY_SOONER = """
 UPDATE runs SET ready_at = max(?1, ready_at - ?2) WHERE state = 2 AND ready_at > ?1"""
 
-TAKE = """
+# Row by row, and a batch at once.
+TAKE = (
+    """
 UPDATE runs SET state = 3, started_at = ?2, attempt = attempt + 1, owner = ?3
-WHERE id IN (SELECT value FROM json_each(?1)) AND state = 2"""
+WHERE id = ?1 AND state = 2""",
+    """
+UPDATE runs SET state = 3, started_at = ?2, attempt = attempt + 1, owner = ?3
+WHERE id IN (SELECT value ->> 0 FROM jsonb_each(?1)) AND state = 2""",
+)
 
-FINISH = """
+FINISH = (
+    """
+UPDATE runs SET state = ?3, started_at = ?4, ended_at = ?5, error = ?6, ready_at = ?7,
+  superseded_by = ?8, attempt = ?2 - ?9
+WHERE id = ?1 AND state = 3 AND owner = ?10 AND attempt = ?2""",
+    """
 UPDATE runs SET state = b.state, started_at = b.began, ended_at = b.ended, error = b.error,
   ready_at = b.ready, superseded_by = b.by, attempt = b.attempt - b.given_back
 FROM (SELECT value ->> 0 AS id, value ->> 1 AS attempt, value ->> 2 AS state, value ->> 3 AS began,
   value ->> 4 AS ended, value ->> 5 AS error, value ->> 6 AS ready, value ->> 7 AS by,
   value ->> 8 AS given_back FROM jsonb_each(?1)) b
-WHERE runs.id = b.id AND runs.state = 3 AND runs.owner = ?2 AND runs.attempt = b.attempt"""
+WHERE runs.id = b.id AND runs.state = 3 AND runs.owner = ?2 AND runs.attempt = b.attempt""",
+)
 
 ATTEMPTS = """
 INSERT INTO attempts(run_id, n, owner, started_at, ended_at, outcome, error)

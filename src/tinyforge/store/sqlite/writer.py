@@ -25,17 +25,19 @@ PATIENCE = 16  # commits after which a background one has its turn
 class Operation(Generic[T]):
     """One unit of work, stored whole or not at all, whatever shares its commit."""
 
-    __slots__ = ("future", "on_failure", "problem", "results", "work")
+    __slots__ = ("future", "on_failure", "on_settled", "problem", "results", "work")
 
     def __init__(
         self,
         work: Callable[[apsw.Connection], T],
         future: asyncio.Future[T],
         on_failure: Callable[[], None] | None,
+        on_settled: Callable[[], None] | None,
     ) -> None:
         self.work = work
         self.future = future
         self.on_failure = on_failure
+        self.on_settled = on_settled
         self.results: list[T] = []
         self.problem: BaseException | None = None
 
@@ -48,6 +50,8 @@ class Operation(Generic[T]):
         self.problem = problem
 
     def settle(self) -> None:
+        if self.on_settled is not None:
+            self.on_settled()
         if self.future.done():
             return
         if self.problem is not None:
@@ -90,11 +94,15 @@ class Writer:
         work: Callable[[apsw.Connection], T],
         *,
         on_failure: Callable[[], None] | None = None,
+        on_settled: Callable[[], None] | None = None,
         background: bool = False,
     ) -> asyncio.Future[T]:
-        """Queue *work*; *on_failure* runs in this thread before any later operation begins."""
+        """Queue *work*. *on_failure* runs in this thread before any later operation begins.
+
+        *on_settled* runs in the loop's thread when it is stored or refused, whoever still waits.
+        """
         future: asyncio.Future[T] = self._loop.create_future()
-        operation = Operation(work, future, on_failure)
+        operation = Operation(work, future, on_failure, on_settled)
         with self._wake:
             queue = self._background if background else self._queue
             queue.append(operation)
