@@ -26,8 +26,8 @@ class Extent:
 
 
 EXTENTS = {
-    Size.FULL: Extent(few=1_000, many=1_000_000, sweeps=5_000),
-    Size.QUICK: Extent(few=1_000, many=100_000, sweeps=2_000),
+    Size.FULL: Extent(few=1_000, many=1_000_000, sweeps=40_000),
+    Size.QUICK: Extent(few=1_000, many=100_000, sweeps=20_000),
     Size.SMALLEST: Extent(few=10, many=200, sweeps=20),
 }
 
