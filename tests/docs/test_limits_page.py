@@ -8,12 +8,13 @@ from tests.docs.tables import CELLS, page
 from tinyforge import model, references
 from tinyforge.clock import DAY, MINUTE, SECOND
 from tinyforge.engine import runlog, ticker, watch
+from tinyforge.inbound import body, guard, standard
 from tinyforge.manifest import entries, mistakes, syntax, text
 from tinyforge.observe import lines, pipe, tally
 from tinyforge.operations import fires, forecasts
 from tinyforge.plugins import config
 from tinyforge.schedule import crontab, spec, windows
-from tinyforge.web import bodies, connection, gate
+from tinyforge.web import connection, gate
 from tinyforge.workloads import facts
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -66,8 +67,11 @@ VALUES = {
         ("a body", f"a manifest {gate.MANIFEST_BODY // MIB} MiB"),
         ("time for the headers", f"{connection.HEADER_DEADLINE} s"),
         ("time for the body", f"{gate.BODY_DEADLINE} s"),
-        ("a body's nesting", f"{bodies.DEEPEST}"),
-        ("a body's nesting", f"{bodies.MOST_BRACKETS:,}"),
+        ("a body's nesting", f"{guard.DEEPEST}"),
+        ("a body's nesting", f"{guard.MOST_BRACKETS:,} objects and lists"),
+        ("a body's nesting", f"{guard.MOST_KEYS:,} keys"),
+        ("a signed time's distance from the server's clock", f"{standard.TOLERANCE // MINUTE} min"),
+        ("a delivery's id", f"{body.LONGEST_ID} characters"),
         ("connections on `--listen`", f"{connection.MOST_STRANGERS}"),
     ],
 )

@@ -19,7 +19,22 @@ PAGE = page("reference/manifest.md")
 PLUGINS = Plugins.discover()
 ROLES: dict[str, Role] = {"Triggers": "trigger", "Workloads": "workload"}
 BUILT_IN = {
-    "trigger": {"schedule", "manual", "run"},
+    "trigger": {
+        "schedule",
+        "manual",
+        "run",
+        "github",
+        "gitlab",
+        "gitea",
+        "bitbucket",
+        "webhook",
+        "ghcr",
+        "dockerhub",
+        "harbor",
+        "quay",
+        "distribution",
+        "acr",
+    },
     "workload": {"command", "http"},
 }
 

@@ -11,8 +11,8 @@ from typing import cast
 import msgspec
 from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPScope, Receive, Scope, Send
 
+from tinyforge.inbound.guard import refusal_of
 from tinyforge.operations.views import Problem
-from tinyforge.web.bodies import refusal_of
 from tinyforge.web.problems import MEDIA_TYPE, encoded, problem
 
 MANIFEST_BODY = 16 * 1024 * 1024

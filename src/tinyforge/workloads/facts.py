@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
 
 from tinyforge.model import Json
+from tinyforge.pointer import follow, is_pointer
 
 LARGEST_TEXT = 4 * 1024  # bytes
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)*")
-PLACE = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
 class FromEvent(Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,23 +20,12 @@ class FromEvent(Struct, frozen=True, forbid_unknown_fields=True):
     event: str
 
     def __post_init__(self) -> None:
-        if not POINTER.fullmatch(self.event):
+        if not is_pointer(self.event):
             raise ValueError(f"{self.event!r} is not a JSON pointer such as /branch")
 
     def of(self, facts: Json) -> object:
         """Return the fact, None where there is none."""
-        value: object = facts
-        for part in self.event.split("/")[1:]:
-            value = _step(value, part.replace("~1", "/").replace("~0", "~"))
-        return value
-
-
-def _step(value: object, part: str) -> object:
-    if isinstance(value, Mapping):
-        return value.get(part)
-    if isinstance(value, list | tuple) and PLACE.fullmatch(part) and int(part) < len(value):
-        return value[int(part)]
-    return None
+        return follow(facts, self.event)
 
 
 def as_text(value: object) -> str | None:

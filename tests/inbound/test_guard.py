@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyforge.web.bodies import DEEPEST, refusal_of
+from tinyforge.inbound.guard import DEEPEST, refusal_of
 
 JSON = st.recursive(
     st.none()

@@ -1,0 +1,1 @@
+"""What receiving trigger kinds share: proofs, the JSON guard, refs and images. Pure."""
