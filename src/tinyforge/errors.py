@@ -11,6 +11,7 @@ TinyforgeError
 ├── NewerSchema         (start-up) the database was written by a newer program
 ├── DataInUse           (start-up) another process serves this data folder
 ├── InvalidSettings     (start-up) all mistakes of environment and flags at once
+├── MatchFailed         (recorded as a binding's result; never reaches a transport)
 ├── OutboundFailed      (ends up in a DeployFailed or a log line) a call that got no answer
 └── DeployFailed        (recorded on the run; never reaches a transport)
     └── Unresolved      a reference without a value
@@ -106,6 +107,10 @@ class InvalidSettings(TinyforgeError):
     def __init__(self, mistakes: tuple[str, ...]) -> None:
         super().__init__("\n".join(mistakes))
         self.mistakes = mistakes
+
+
+class MatchFailed(TinyforgeError):
+    """A rule had no answer: neither matched nor not. The text says what was asked of what."""
 
 
 class OutboundFailed(TinyforgeError):

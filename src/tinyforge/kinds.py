@@ -22,6 +22,7 @@ LONGEST_SHOWN = 100  # of a fact or a rule, in a reason
 class Match(Struct, frozen=True):
     deploy: bool
     reason: str
+    change: int | None = None  # of an event with changes: the place of the one to deploy
 
 
 MATCHED = Match(True, "matched")
@@ -42,6 +43,8 @@ class TriggerKind:
         The result is called once for each event and binding and must be quick and pure. By default
         each key of the rule must equal the event's fact of that name; a list means any of it.
         """
+        if "when" in rule:
+            raise ValueError("when: only triggers that receive webhooks take it; use match")
         return lambda event: match_facts(rule, event.facts)
 
 

@@ -121,13 +121,18 @@ def _bindings(out: Screen, bindings: Sequence[BindingView]) -> None:
         (
             one.name,
             one.workload,
-            json.encode(one.match).decode() if one.match else "always",
+            _rule(one),
             "broken" if one.problem else "active" if one.enabled else "disabled",
         )
         for one in bindings
     )
     if not out.table(columns, rows):
         out.line("bound to no workload: add a binding to the manifest")
+
+
+def _rule(binding: BindingView) -> str:
+    match = json.encode(binding.match).decode() if binding.match else ""
+    return " when ".join(part for part in (match, binding.when) if part) or "always"
 
 
 def _events(out: Screen, events: Sequence[EventView]) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from tinyforge.clock import Clock, Moment
 from tinyforge.engine.floor import Floor
 from tinyforge.engine.watch import Watch
-from tinyforge.errors import Conflict, InvalidConfig, StoreUnavailable, UnknownKind
+from tinyforge.errors import Conflict, InvalidConfig, MatchFailed, StoreUnavailable, UnknownKind
 from tinyforge.kinds import MATCHED, Match, Matcher
 from tinyforge.model import Event, EventId, Outcome, Result, Trigger, TriggerId
 from tinyforge.observe.events import BindingResult, EventsAccepted, EventsFannedOut, Observe
@@ -122,10 +122,11 @@ class FanOut:
     def _judge_one(
         self, event: Event, route: Route, triggers: Mapping[TriggerId, Trigger], judged: Judged
     ) -> None:
-        if route.rule is None or event.ruleless or route.broken or not route.enabled:
+        is_plain = route.rule is None and not _has_changes(event)
+        if is_plain or event.ruleless or route.broken or not route.enabled:
             self.place(event.id, route, event.accepted_at, judged)
             return
-        verdict = self._match(event, route, route.rule, triggers.get(event.trigger_id))
+        verdict = self._match(event, route, route.rule or "{}", triggers.get(event.trigger_id))
         if isinstance(verdict, Unmatched):
             judged.unmatched.append(verdict)
         elif not verdict.deploy:
@@ -190,6 +191,8 @@ class FanOut:
             return self._matcher(trigger, rule)(event)
         except UnknownKind as problem:
             return Unmatched(event.id, binding, Outcome.UNKNOWN_KIND, str(problem))
+        except MatchFailed as problem:
+            return Unmatched(event.id, binding, Outcome.MATCH_FAILED, str(problem)[:LONGEST_REASON])
         except (Exception, SystemExit) as problem:  # noqa: BLE001 - plugin code; one bad binding must not stop its siblings
             reason = f"{type(problem).__name__}: {problem}"[:LONGEST_REASON]
             return Unmatched(event.id, binding, Outcome.MATCH_FAILED, reason)
@@ -258,10 +261,16 @@ class FanOut:
     async def _triggers(
         self, events: Sequence[Event], routes: Sequence[Route]
     ) -> dict[TriggerId, Trigger]:
-        """Read the triggers of which some binding has a rule."""
+        """Read the triggers of which some binding, or what their events changed, has a rule."""
         ruled = {route.trigger_id for route in routes if route.rule is not None}
+        ruled |= {event.trigger_id for event in events if _has_changes(event)}
         wanted = sorted({event.trigger_id for event in events} & ruled)
         if not wanted:
             return {}
         found = await self.store.inspect("trigger", wanted)
         return {one.row.id: one.row for one in found if isinstance(one.row, Trigger)}
+
+
+def _has_changes(event: Event) -> bool:
+    """Say whether even a binding without a rule takes only some of these: not a deletion."""
+    return "changes" in event.facts

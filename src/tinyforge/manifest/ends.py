@@ -53,8 +53,22 @@ def _check_rule(
         return  # the trigger itself is broken, which is said elsewhere
     except Exception as problem:  # noqa: BLE001 - plugin code; one bad rule must not hide others
         what = str(problem) if isinstance(problem, ValueError) else f"its kind fails: {problem!r}"
-        key, colon, rest = what.partition(": ")
-        if colon and key in entry.rule:
-            fields.wrong(f"match.{key}", rest)
-        else:
-            fields.wrong("match", rest if key == "match" else what)
+        lines = what.splitlines()
+        about = [_about(line, entry.rule) for line in lines]
+        for field, said in about if all(field for field, _ in about) else [("", what)]:
+            fields.wrong(field or _whole(entry.rule), said)
+
+
+def _about(line: str, rule: Json) -> tuple[str, str]:
+    """Return the field that *line* begins with, as people write it, and the rest; or no field."""
+    field, colon, said = line.partition(": ")
+    key = field.partition("[")[0]
+    if colon and field == "match":
+        return _whole(rule), said
+    if not colon or key not in rule:
+        return "", line
+    return field if key == "when" else f"match.{field}", said
+
+
+def _whole(rule: Json) -> str:
+    return "when" if rule.keys() == {"when"} else "match"

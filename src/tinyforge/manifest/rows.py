@@ -90,8 +90,6 @@ class Rows:
             if not fields.has(key):
                 fields.wrong(key, f"is missing; write {BINDING_EXAMPLE}")
         self._check_binding_name(fields, name)
-        if fields.has("when"):
-            fields.wrong("when", "is not available; say what must match with `match`, or remove it")
         entry = BindingEntry(
             name=name,
             trigger=fields.text("trigger") or "",
@@ -178,14 +176,20 @@ class Rows:
 
 
 def _rule(fields: Fields) -> Json:
+    """Return `match`, and `when` as one more of its keys."""
+    when = fields.text("when")
+    asked = {} if when is None else {"when": when}
     node = fields.get("match")
     if node is None:
-        return {}
+        return asked
     rule = plain(node)
-    if isinstance(rule, dict):
-        return rule
-    fields.wrong("match", f"must be keys and values, not {named(node)}; such as {{branch: main}}")
-    return {}
+    if not isinstance(rule, dict):
+        what = f"must be keys and values, not {named(node)}; such as {{branch: main}}"
+        fields.wrong("match", what)
+        return asked
+    if "when" in rule:
+        fields.wrong("match.when", "stands beside `match`, not in it")
+    return {**rule, **asked}
 
 
 def _binding_name(keys: Mapping[str, Node]) -> str:

@@ -92,6 +92,7 @@ class BindingView(View, frozen=True, kw_only=True):
     trigger: str
     workload: str
     match: Json
+    when: str | None = None
     enabled: bool
     managed_by: str
     problem: str | None = None

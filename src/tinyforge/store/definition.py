@@ -59,9 +59,15 @@ def binding_form(row: Binding, triggers: Mapping[int, str], workloads: Mapping[i
         "name": row.name,
         "trigger": triggers.get(row.trigger_id, f"({row.trigger_id})"),
         "workload": workloads.get(row.workload_id, f"({row.workload_id})"),
-        "match": _as_written(row.rule),
+        **rule_form(row.rule),
         "enabled": row.enabled,
     }
+
+
+def rule_form(rule: Json) -> Json:
+    """Return the rule as two keys: its own, and `when` beside them where there is one."""
+    match = {key: _as_written(value) for key, value in rule.items() if key != "when"}
+    return {"match": match, **({"when": _as_written(rule["when"])} if "when" in rule else {})}
 
 
 def sparse(form: Json) -> Json:

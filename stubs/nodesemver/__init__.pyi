@@ -1,0 +1,6 @@
+# What is used of node-semver, which brings no types.
+
+class Range:
+    def test(self, version: str) -> bool: ...
+
+def make_range(range_: str, loose: bool) -> Range: ...
