@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 
 from tests.kinds.broken_kinds import Melted, Tomorrow
+from tinyforge.deliveries import Accepted, Change, Delivery, Receives, Verified
 from tinyforge.kinds import MATCHED, DeployContext, Match, Matcher, TriggerKind, WorkloadKind
 from tinyforge.model import Event, Json
 from tinyforge.testing.kinds import (
@@ -150,7 +151,34 @@ class Greedy(WorkloadKind):
         pass
 
 
-@pytest.mark.parametrize("kind", [Moody, Touchy, Melted, Tomorrow])
+@dataclass(frozen=True, kw_only=True)
+class Credulous(Receives):
+    """Believes everybody."""
+
+    fills: ClassVar[frozenset[str]] = frozenset({"branch"})
+    usual_events: ClassVar[tuple[str, ...]] = ("push",)
+
+    def verify(self, delivery: Delivery) -> Verified:
+        return Verified(secret=0)
+
+    def read(self, delivery: Delivery) -> Accepted:
+        return Accepted(changes=[Change(event="push")])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fragile(Credulous):
+    """Says that it proves nothing, and breaks on what it does not know."""
+
+    @property
+    def is_unsigned(self) -> bool:
+        return True
+
+    def read(self, delivery: Delivery) -> Accepted:
+        assert delivery.body.startswith(b"{")
+        return super().read(delivery)
+
+
+@pytest.mark.parametrize("kind", [Moody, Touchy, Melted, Tomorrow, Credulous, Fragile])
 def test_the_checks_find_a_trigger_kind_that_breaks_the_contract(kind: type[TriggerKind]) -> None:
     with pytest.raises(AssertionError):
         check_trigger_kind(kind, good=[{}])

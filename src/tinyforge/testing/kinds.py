@@ -17,6 +17,16 @@ from typing import TypeVar
 import msgspec
 
 from tinyforge.clock import DAY, Moment
+from tinyforge.deliveries import (
+    EVENTS,
+    Accepted,
+    Delivery,
+    Ignored,
+    Receives,
+    Refused,
+    Verified,
+)
+from tinyforge.errors import Unresolved
 from tinyforge.kinds import (
     DeployContext,
     EndedRun,
@@ -44,6 +54,22 @@ ODD_FACTS: tuple[Json, ...] = (
     {"branch": "", "repository": "x" * 100_000, "pusher": "\x00\x1b[31m\u202e"},
     {"branch": {"main": {"main": [[[[None]]]]}}, "count": 1e308, "window": -(2**63)},
     {"workload": 1, "state": None, "run": [], "trigger": {}},
+)
+
+ODD_BODIES = (
+    b"",
+    b"null",
+    b"{}",
+    b"[[]]",
+    b"\xff\x00",
+    b"[" * 10_000,
+    b'{"ref": {}, "repository": [null], "commits": 1, "events": {}, "push": [], "type": 0}',
+)
+ODD_HEADERS: tuple[dict[str, str], ...] = (
+    {},
+    {"content-type": "application/json"},
+    {"content-type": "application/x-www-form-urlencoded", "authorization": ""},
+    {"content-type": "application/json", "authorization": "Bearer \xff", "x-signature": "\u0660"},
 )
 
 
@@ -93,6 +119,8 @@ def check_trigger_kind(
             _check_refused(kind, rule)
         if isinstance(kind, FollowsRuns):
             _check_follows(kind)
+        if isinstance(kind, Receives):
+            _check_receives(kind)
 
 
 def check_workload_kind(
@@ -206,6 +234,28 @@ def _check_follows(kind: FollowsRuns) -> None:
             found = kind.follows(ended)
             assert isinstance(found, bool), "follows must say True or False"
             assert kind.follows(ended) is found, "follows must say the same each time"
+
+
+def _check_receives(kind: Receives) -> None:
+    assert kind.fills, "fills: name the keys of a rule that its changes can answer"
+    assert kind.usual_events, "usual_events: name what a rule without `events` means"
+    assert set(kind.usual_events) <= set(EVENTS), f"usual_events: known are {', '.join(EVENTS)}"
+    for body in ODD_BODIES:
+        for headers in ODD_HEADERS:
+            _check_delivery(kind, Delivery(headers=headers, body=body, at=NEW_YEAR_2026))
+
+
+def _check_delivery(kind: Receives, delivery: Delivery) -> None:
+    found: object = kind.read(delivery)
+    assert isinstance(found, Accepted | Ignored | Refused), f"read must not return {found!r}"
+    assert not isinstance(found, Accepted) or found.changes, "what is accepted has a change"
+    try:
+        proof: object = kind.verify(delivery)
+    except Unresolved:  # the config's own reference
+        return
+    assert isinstance(proof, Verified | Ignored | Refused), f"verify must not return {proof!r}"
+    if isinstance(proof, Verified):
+        assert kind.is_unsigned, "a delivery without any proof must not be verified"
 
 
 def _event(facts: Json) -> Event:
