@@ -36,6 +36,7 @@ JSON = st.recursive(
         (b"[" + b"[],[]," * 150_000 + b"1]", "more than 200000"),
         (b"{" + b'"a":1,' * (MOST_KEYS + 1) + b'"b":1}', "more than 200000 keys"),
         (b'{"a\\"": 1, "a\\"": 2}', "stands twice"),
+        (rb'{"x\\":"::","a":1,"a":2}', "'a' stands twice"),
         (b'{"a": 1, "\\u0061": 2}', "'a' stands twice"),
         (b'"\xff"', "utf-8"),
         (b"{bad", "property name"),
