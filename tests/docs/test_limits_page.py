@@ -13,6 +13,7 @@ from tinyforge.manifest import entries, mistakes, syntax, text
 from tinyforge.observe import lines, pipe, tally
 from tinyforge.operations import fires, forecasts
 from tinyforge.plugins import config
+from tinyforge.rules import braces, condition, globs, reading, rule
 from tinyforge.schedule import crontab, spec, windows
 from tinyforge.web import connection, gate
 from tinyforge.workloads import facts
@@ -48,6 +49,11 @@ VALUES = {
         ("what `${file:…}` reads", f"{references.LARGEST_FILE // KIB} KiB"),
         ("timeout of a run", f"{entries.TIMEOUTS[1] // DAY} d"),
         ("attempts of a run", f"{entries.MOST_ATTEMPTS}"),
+        ("a pattern in a match rule", f"{globs.LONGEST} characters"),
+        ("a pattern in a match rule", f"{braces.MOST} patterns"),
+        ("patterns of one key of a match rule", f"{rule.MOST_PATTERNS}"),
+        ("a `when` expression", f"{condition.LONGEST:,} characters"),
+        ("a payload that a `when` expression names", f"{reading.DEEPEST} deep"),
         ("facts of one event", f"{fires.MOST_FACTS // KIB} KiB"),
         ("runs that follow one another (`kind: run`)", f"{model.MOST_HOPS}"),
         ("queued runs of one workload with `queue: every`", f"{model.MOST_QUEUED:,}"),

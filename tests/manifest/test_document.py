@@ -180,7 +180,10 @@ def test_each_mistake_in_a_trigger_is_told(row: str, mistake: str) -> None:
         ("{trigger: night, workload: site, name: X}", "bindings.X.name: 'X' cannot be a name"),
         ("{trigger: night, workload: site, name: 1}", "name: must be text, not 1; put quotes"),
         ("{trigger: night, workload: site, enabled: 1}", "enabled: must be true or false, not 1"),
-        ("{trigger: night, workload: site, when: x}", "site.when: a schedule's events carry no facts"),
+        (
+            "{trigger: night, workload: site, when: x}",
+            "site.when: a schedule's events carry no facts",
+        ),
         ("{trigger: night, workload: site, match: x}", "match: must be keys and values, not 'x'"),
         ("{trigger: night, workload: site, match: {a: b}}", "night.site.match: a schedule's event"),
         ("{trigger: after, workload: site, match: {no: b}}", "after.site.match.no: no such fact"),

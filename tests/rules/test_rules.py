@@ -247,7 +247,12 @@ def test_a_name_that_a_sender_chose_cannot_act_on_a_terminal() -> None:
             "paths[1]: what must not count stands in paths_ignore",
         ),
         ({"events": "tag", "tag": ">=1,2"}, "tag: '>=1,2' is no range of versions"),
-        ({"tag": "v*"}, "tag: a push is of a branch, and without `events` only pushes match;"),
+        (
+            {"tag": "v*"},
+            "tag: never comes with push; name an event that has it, such as events: [t",
+        ),
+        ({"image": "*", "events": ["push", "tag"]}, "image: never comes with push or tag; name an"),
+        ({"branch": "main", "events": "tag"}, "branch: never comes with tag; name an event that"),
         ({"when": "event.branch = 'x'"}, "when: line 1, column 14: "),
         ({"when": 5}, "when: must be an expression, not 5"),
         ({"when": " "}, "when: must be an expression"),

@@ -24,12 +24,18 @@ from tinyforge.rules.keys import (
 )
 from tinyforge.rules.reading import Reading
 from tinyforge.rules.versions import Range, is_range
-from tinyforge.rules.words import brief, suggestion
+from tinyforge.rules.words import any_of, brief, suggestion
 
 T = TypeVar("T")
 
 MOST_PATTERNS = 100  # of one key
 ALWAYS = frozenset({"events", "when"})
+HAVING = {
+    "branch": {"push", "create", "delete", "workflow"},
+    "tag": {"tag", "create", "delete", "release", "image"},
+    "image": {"image"},
+}
+SUCH_AS_EVENT = {"branch": "push", "tag": "tag", "image": "image"}
 SUCH_AS = {
     "events": "push",
     "repository": "acme/*",
@@ -66,7 +72,7 @@ class RuleReader:
         for key in self._rule:
             self._check_key(key)
         events = self._texts("events", _event)
-        self._check_tag(events)
+        self._check_events(events or self._usual)
         tests = [Events(events or self._usual), *self._named(), *self._markers(), *self._paths()]
         return Rule(
             tests=tuple(tests),
@@ -82,12 +88,16 @@ class RuleReader:
             can = ", ".join(known)
             self.mistakes.append(f"{key}: its trigger never says this; remove it, or use {can}")
 
-    def _check_tag(self, events: Sequence[str]) -> None:
-        if "tag" in self._rule and not events and self._usual == ("push",):
-            self.mistakes.append(
-                "tag: a push is of a branch, and without `events` only pushes match;"
-                " add events: [tag]"
-            )
+    def _check_events(self, events: Sequence[str]) -> None:
+        """Refuse a key that none of *events* has: the rule would never match."""
+        if self._usual != ("push",):  # of a forge it is known which has which
+            return
+        for key, having in HAVING.items():
+            if key in self._rule and key in self._fills and not having & {*events}:
+                self.mistakes.append(
+                    f"{key}: never comes with {any_of(events)}; name an event that has it,"
+                    f" such as events: [{SUCH_AS_EVENT[key]}]"
+                )
 
     def _named(self) -> Iterator[Test]:
         for key in NAMES:
