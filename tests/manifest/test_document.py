@@ -146,10 +146,10 @@ def test_each_mistake_in_a_workload_is_told(keys: str, mistake: str) -> None:
     [
         ("", "night: must be keys and values, not nothing; such as {kind: schedule"),
         ("daily", "night: must be keys and values, not 'daily'; such as {kind: schedule"),
-        ("{}", "night.kind: is missing; one of anything, manual, run, schedule"),
+        ("{}", "night.kind: is missing; one of acr, anything, bitbucket"),
         ("{kind: 5}", "night.kind: must be text, not 5; put quotes around it"),
         ("{kind: shedule}", "night.kind: no trigger kind 'shedule'; did you mean 'schedule'?"),
-        ("{kind: cron}", "night.kind: no trigger kind 'cron'; known: anything, manual, run"),
+        ("{kind: cron}", "night.kind: no trigger kind 'cron'; known: acr, anything, bitbucket"),
         ("{kind: manual, enabled: On}", "night.enabled: must be true or false, not 'On'; write tr"),
         ("{kind: manual, enabled: FALSE}", "not 'FALSE'; write false"),
         ("{kind: manual, interval: 5m}", "night.interval: unknown key; known: enabled, kind"),
