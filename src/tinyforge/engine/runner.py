@@ -71,9 +71,7 @@ class Runner:
             self._interrupt_overdue()
             if self._may_turn():
                 self._begin_turn()
-                await asyncio.sleep(
-                    0
-                )  # it is on its way to the disk: meanwhile the last one is told
+                await asyncio.sleep(0)  # its commit is under way while the last one's is told
             self._tell()
             await self._wait(AFTER_FAILURE if self._failing else LOOK_EVERY)
             self._reap_turns()
