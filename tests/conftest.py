@@ -1,18 +1,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.kinds.thirdparty.installed import install
+from tests.postgres import own_server
 
 
 @pytest.fixture(scope="session")
 def thirdparty_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the python of an environment with Tinyforge and kinds of somebody else; takes seconds."""
     return install(tmp_path_factory.mktemp("thirdparty"))
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of a PostgreSQL that runs for these tests."""
+    with own_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
 
 
 @pytest.hookimpl(wrapper=True)

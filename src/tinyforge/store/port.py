@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 from msgspec import Struct
 
 from tinyforge.clock import Moment
+from tinyforge.errors import Conflict
 from tinyforge.model import (
     Attempt,
     Binding,
@@ -338,6 +339,14 @@ class Routes(NamedTuple):
     rows: Sequence[Route]
 
 
+class WindowsRepeated(Conflict):
+    """A hand took decisions back: windows of these schedules were decided before."""
+
+    def __init__(self, triggers: Sequence[TriggerId]) -> None:
+        super().__init__("windows were decided before")
+        self.triggers = triggers
+
+
 class Advance(NamedTuple):
     """A schedule's step over the windows passed, decided on `due_at`."""
 
@@ -432,7 +441,8 @@ class Schedules(Protocol):
     ) -> FanOutDone | None:
         """Advance schedules, store their events and, with *fan_out*, all results of those.
 
-        Conflict where a row moved since it was read, or a binding changed; nothing is stored.
+        Conflict where a row moved since it was read, or a binding changed, WindowsRepeated where
+        a window was decided before in its epoch; nothing is stored.
         """
         ...
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib.metadata import version
-from typing import TypeVar
 
 import apsw
 
@@ -20,23 +19,19 @@ from tinyforge.model import (
     TriggerId,
     Workload,
 )
+from tinyforge.store import cells
+from tinyforge.store.changes import Revisions, binding_rows, trigger_rows, workload_rows
 from tinyforge.store.port import (
-    BindingWrite,
     BrokenMark,
     Catalog,
     ConfigChange,
     Inspected,
     Timing,
-    TriggerWrite,
     What,
-    WorkloadWrite,
 )
-from tinyforge.store.sqlite import cells
 from tinyforge.store.sqlite.hot import GENERATION
 from tinyforge.store.sqlite.parts import Parts, ask, text
-from tinyforge.store.sqlite.timings import TimingRows
-
-W = TypeVar("W", TriggerWrite, WorkloadWrite, BindingWrite)
+from tinyforge.store.sqlite.timings import StoredTimings
 
 TABLES: dict[What, tuple[str, tuple[str, ...], Callable[[Sequence[object]], Inspected]]] = {
     "trigger": ("triggers", cells.TRIGGER_ONLY, cells.trigger_of),
@@ -47,6 +42,7 @@ TIMINGS = (
     f"SELECT m.trigger_id, s.text, {cells.select(cells.TIMING, 'm')}"  # noqa: S608 - our own columns
     " FROM timing m LEFT JOIN specs s ON s.id = m.spec_id"
 )
+ALIVE = "typeof(r.deleted_at) <> 'integer'"  # nonsense there deletes nothing, it is broken
 AMONG = "WHERE m.trigger_id IN (SELECT value FROM json_each(?))"
 
 PUT_TRIGGERS = """
@@ -171,16 +167,16 @@ class ConfigRows:
 
     async def change(self, change: ConfigChange, now: Moment) -> list[Event]:
         ids = self._parts.ids
-        revisions = _Revisions(lambda: ids.next(now))
-        triggers = _trigger_rows(change.triggers, revisions, now)
-        workloads = _workload_rows(change.workloads, revisions, now)
-        bindings = _binding_rows(change.bindings, revisions, now)
-        timings = TimingRows(change.timings, revisions.of, lambda: ids.next(now), now)
+        revisions = Revisions(lambda: ids.next(now))
+        triggers = trigger_rows(change.triggers, revisions, now)
+        workloads = workload_rows(change.workloads, revisions, now)
+        bindings = binding_rows(change.bindings, revisions, now)
+        timings = StoredTimings(change.timings, revisions.of, lambda: ids.next(now), now)
 
         def work(db: apsw.Connection) -> None:
             _check_generation(db, change)
             timings.check(db)
-            revisions.store(db, now, change.author)
+            _put_revisions(db, revisions, now, change.author)
             for statement, rows in (
                 (PUT_TRIGGERS, triggers),
                 (PUT_WORKLOADS, workloads),
@@ -199,73 +195,12 @@ class ConfigRows:
         return timings.events
 
 
-class _Revisions:
-    """New revisions of one change, by the row they belong to."""
-
-    def __init__(self, new_id: Callable[[], int]) -> None:
-        self._new_id = new_id
-        self._rows: list[tuple[int, str, int, str]] = []
-        self._closed: list[int] = []
-        self.of: dict[int, int] = {}
-
-    def add(self, what: What, row_id: int, written: str | None, *, deleted: bool) -> int | None:
-        if deleted:
-            self._closed.append(row_id)
-        elif written is not None:
-            self.of[row_id] = number = self._new_id()
-            self._rows.append((number, what, row_id, written))
-            return number
-        return None
-
-    def store(self, db: apsw.Connection, now: Moment, author: str) -> None:
-        closed = [*self._closed, *self.of]
-        if closed:
-            db.execute(CLOSE_REVISIONS, (text(closed), now))
-        if self._rows:
-            db.execute(PUT_REVISIONS, (text(self._rows), now, version("tzdata"), author))
-
-
-def _trigger_rows(
-    writes: Sequence[TriggerWrite], revisions: _Revisions, now: Moment
-) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for write in _deleted_first(writes):
-        t = write.row
-        revision = revisions.add("trigger", t.id, write.text, deleted=write.deleted)
-        own = (t.id, t.name, t.kind, text(t.config), int(t.enabled), t.managed_by)
-        rows.append((*own, revision or t.revision_id, t.broken, now if write.deleted else None))
-    return rows
-
-
-def _workload_rows(
-    writes: Sequence[WorkloadWrite], revisions: _Revisions, now: Moment
-) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for write in _deleted_first(writes):
-        w = write.row
-        revision = revisions.add("workload", w.id, write.text, deleted=write.deleted)
-        common = (w.queue, cells.timeout_text(w.timeout), cells.retry_text(w.retry), w.idempotent)
-        own = (w.id, w.name, w.kind, text(w.config), *common, w.managed_by)
-        rows.append((*own, revision or w.revision_id, w.broken, now if write.deleted else None))
-    return rows
-
-
-def _binding_rows(
-    writes: Sequence[BindingWrite], revisions: _Revisions, now: Moment
-) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for write in _deleted_first(writes):
-        b = write.row
-        revision = revisions.add("binding", b.id, write.text, deleted=write.deleted)
-        rule = text(b.rule) if b.rule else None
-        own = (b.id, b.name, b.trigger_id, b.workload_id, rule, int(b.enabled), b.managed_by)
-        rows.append((*own, revision or b.revision_id, b.broken, now if write.deleted else None))
-    return rows
-
-
-def _deleted_first(writes: Sequence[W]) -> Iterable[W]:
-    """Order *writes*: a name is free for its next row only after the row before has gone."""
-    return sorted(writes, key=lambda write: not write.deleted)
+def _put_revisions(db: apsw.Connection, revisions: Revisions, now: Moment, author: str) -> None:
+    closed = [*revisions.closed, *revisions.of]
+    if closed:
+        db.execute(CLOSE_REVISIONS, (text(closed), now))
+    if revisions.rows:
+        db.execute(PUT_REVISIONS, (text(revisions.rows), now, version("tzdata"), author))
 
 
 def _put(db: apsw.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
@@ -301,7 +236,7 @@ def rows_where(
 
 
 def _catalog(db: apsw.Connection) -> Catalog:
-    alive = "r.deleted_at IS NULL ORDER BY r.id"
+    alive = f"{ALIVE} ORDER BY r.id"
     triggers = [f.row for f in rows_where(db, "trigger", alive) if isinstance(f.row, Trigger)]
     workloads = [f.row for f in rows_where(db, "workload", alive) if isinstance(f.row, Workload)]
     bindings = [f.row for f in rows_where(db, "binding", alive) if isinstance(f.row, Binding)]
@@ -342,7 +277,9 @@ def _id(found: Inspected) -> int:
 
 
 def _named(db: apsw.Connection, what: What, name: str) -> Trigger | Workload | Binding:
-    found = rows_where(db, what, "r.name = ? AND r.deleted_at IS NULL", (name,))
+    found = rows_where(db, what, "r.name = ? AND r.deleted_at IS NULL", (name,)) or rows_where(
+        db, what, f"r.name = ? AND {ALIVE} LIMIT 1", (name,)
+    )
     if found and found[0].row is not None:
         return found[0].row
     table = TABLES[what][0]

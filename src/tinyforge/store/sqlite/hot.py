@@ -8,26 +8,23 @@ from operator import itemgetter
 from typing import NamedTuple
 
 import apsw
-from msgspec.structs import replace
 
 from tinyforge.clock import Moment
 from tinyforge.errors import Conflict
-from tinyforge.ids import Ids
 from tinyforge.model import (
     Event,
     EventDraft,
     EventId,
-    Outcome,
     Result,
     RunId,
     TriggerId,
 )
+from tinyforge.store.drafts import REASONS, drafted, only, results_of
 from tinyforge.store.port import (
     Advance,
     Due,
     FanOutBatch,
     FanOutDone,
-    Matched,
     Route,
     Routes,
     Skip,
@@ -36,10 +33,10 @@ from tinyforge.store.port import (
     Unplanned,
     WindowsRepeated,
 )
+from tinyforge.store.rows import event_of
 from tinyforge.store.sqlite import statements as sql
 from tinyforge.store.sqlite.lanes import BEGINS, WAITS, Queued
 from tinyforge.store.sqlite.parts import Parts, ask, snapshot, text
-from tinyforge.store.sqlite.rows import event_of
 
 GENERATION = "SELECT coalesce((SELECT value FROM facts WHERE name = 'generation'), 0)"
 HIGH_WATER = "SELECT coalesce((SELECT value FROM facts WHERE name = 'high_water'), 0)"
@@ -160,7 +157,7 @@ class HotPath:
             try:
                 return await self._fan_out(batch, now, _fanned(batch.events, now))
             except AlreadyFanned:
-                batch = _only(batch, self._still_open(batch.events))
+                batch = only(batch, self._still_open(batch.events))
                 if not batch.events:
                     return FanOutDone(runs=0, refused=(), results=(), taken=())
 
@@ -219,7 +216,7 @@ class HotPath:
                 rows.born.append(row)
                 taken.append(TakenRun(run, event, binding, workload, 1, repeatable))
             elif placed.refusal is not None:
-                reason = _BUSY[placed.refusal]
+                reason = REASONS[placed.refusal]
                 rows.refused.append(Unmatched(event, binding, placed.refusal, reason))
             elif placed.superseded_by is not None:
                 rows.superseded.append((*row, placed.superseded_by))
@@ -227,34 +224,8 @@ class HotPath:
                 rows.queued.append(row)
                 rows.supersedes.append((placed.supersedes, number))
         if len(batch.events) == 1:
-            rows.results.extend(_results(batch, ids, rows.refused))
+            rows.results.extend(results_of(batch, ids, rows.refused))
         return rows, taken
-
-
-_BUSY = {
-    Outcome.SKIPPED_BUSY: "a run of the workload is queued or running, and its queue is `skip`",
-    Outcome.SKIPPED_FULL: "1,000 runs of the workload are queued, the most that `every` keeps",
-}
-
-
-def _results(batch: FanOutBatch, ids: Sequence[int], refused: Sequence[Unmatched]) -> list[Result]:
-    not_queued = {line.binding_id: line for line in chain(refused, batch.unmatched)}
-    results = [
-        _matched_result(match, RunId(number))
-        for match, number in zip(batch.matched, ids, strict=True)
-        if match.binding_id not in not_queued
-    ]
-    results += [
-        Result(binding_id=line.binding_id, outcome=line.outcome, reason=line.reason)
-        for line in not_queued.values()
-    ]
-    return sorted(results, key=lambda result: result.binding_id)
-
-
-def _matched_result(match: Matched, run_id: RunId) -> Result:
-    return Result(
-        binding_id=match.binding_id, outcome=Outcome.MATCHED, reason="matched", run_id=run_id
-    )
 
 
 def _storing_runs(
@@ -297,31 +268,6 @@ def _fanned(events: Sequence[EventId], now: Moment) -> Callable[[apsw.Connection
             raise AlreadyFanned
 
     return work
-
-
-def _only(batch: FanOutBatch, left: frozenset[EventId]) -> FanOutBatch:
-    return replace(
-        batch,
-        events=[event for event in batch.events if event in left],
-        matched=[match for match in batch.matched if match.event_id in left],
-        unmatched=[line for line in batch.unmatched if line.event_id in left],
-    )
-
-
-def drafted(ids: Ids, drafts: Sequence[EventDraft], now: Moment) -> list[Event]:
-    """Return the events that drafts become; one without a key is like no other."""
-    return [
-        Event(
-            id=EventId(number),
-            trigger_id=draft.trigger_id,
-            accepted_at=now,
-            key=draft.key or f"m{number}",
-            facts=draft.facts,
-            actor=draft.actor,
-            ruleless=draft.ruleless,
-        )
-        for number, draft in zip(ids.many(len(drafts), now), drafts, strict=True)
-    ]
 
 
 def storing(

@@ -23,6 +23,7 @@ from tinyforge.model import (
     Workload,
     WorkloadId,
 )
+from tinyforge.store.drafts import drafted
 from tinyforge.store.port import (
     Dead,
     Finished,
@@ -31,12 +32,12 @@ from tinyforge.store.port import (
     TakenRun,
     Turn,
 )
+from tinyforge.store.rows import RUN_COLUMNS, event_of, run_of
 from tinyforge.store.sqlite import statements as sql
 from tinyforge.store.sqlite.config import rows_where
-from tinyforge.store.sqlite.hot import EVENT_COLUMNS, drafted, storing
+from tinyforge.store.sqlite.hot import EVENT_COLUMNS, storing
 from tinyforge.store.sqlite.lanes import Queued
 from tinyforge.store.sqlite.parts import RETRIES, Parts, ask, text
-from tinyforge.store.sqlite.rows import RUN_COLUMNS, event_of, run_of
 
 OURS = """
 SELECT r.id, r.attempt FROM json_each(?1) b JOIN runs r ON r.id = b.value ->> 0

@@ -31,6 +31,14 @@ LEFT JOIN triggers t ON t.id = ids.value
 LEFT JOIN bindings b ON b.trigger_id = ids.value AND b.deleted_at IS NULL
 LEFT JOIN workloads w ON w.id = b.workload_id AND w.deleted_at IS NULL"""
 
+# The same where a hand left bytes that are no text, and no sweep has seen them yet.
+_COLUMNS = tuple("abcdefghijk")
+ROUTES_IN_BYTES = (
+    f"WITH routes({', '.join(_COLUMNS)}) AS ({ROUTES}) SELECT "  # noqa: S608 - our own columns
+    + ", ".join(f"iif(typeof({c}) = 'text', CAST({c} AS BLOB), {c})" for c in _COLUMNS)
+    + " FROM routes"
+)
+
 ADVANCE = """
 UPDATE timing SET last_fired_at = b.last, base = b.base, decided_until = ?2, due_at = b.next
 FROM (SELECT value ->> 0 AS id, value ->> 1 AS due, value ->> 2 AS last, value ->> 3 AS base,
@@ -43,6 +51,14 @@ INSERT INTO events(id, trigger_id, epoch, window_at, accepted_at, last_at, folde
 SELECT value ->> 5, value ->> 0, value ->> 6, value ->> 7, ?2, value ->> 2, value ->> 8,
   value ->> 9, value ->> 10, ?3
 FROM jsonb_each(?1) WHERE value ->> 5 IS NOT NULL"""
+
+REPEATED = """
+SELECT e.trigger_id FROM jsonb_each(?1) b JOIN events e
+ON e.window_at = b.value ->> 7 AND e.trigger_id = b.value ->> 0 AND e.epoch = b.value ->> 6"""
+
+REPEATED_SPANS = """
+SELECT s.trigger_id FROM jsonb_each(?1) b JOIN spans s ON s.trigger_id = b.value ->> 0
+AND s.epoch = b.value ->> 1 AND s.from_at = b.value ->> 2 AND s.reason = b.value ->> 4"""
 
 SPANS = """
 INSERT INTO spans(trigger_id, epoch, from_at, until_at, reason, count, revision_id, decided_at)

@@ -18,11 +18,14 @@ SWEEP = 5_000
 TRIGGERS_BY_KIND = """
 SELECT CAST(kind AS BLOB), count(*) FROM triggers WHERE deleted_at IS NULL GROUP BY 1"""
 BROKEN = """
-SELECT 'trigger', count(*) FROM triggers WHERE broken IS NOT NULL AND deleted_at IS NULL
+SELECT 'trigger', count(*) FROM triggers
+WHERE broken IS NOT NULL AND typeof(deleted_at) <> 'integer'
 UNION ALL
-SELECT 'workload', count(*) FROM workloads WHERE broken IS NOT NULL AND deleted_at IS NULL
+SELECT 'workload', count(*) FROM workloads
+WHERE broken IS NOT NULL AND typeof(deleted_at) <> 'integer'
 UNION ALL
-SELECT 'binding', count(*) FROM bindings WHERE broken IS NOT NULL AND deleted_at IS NULL"""
+SELECT 'binding', count(*) FROM bindings
+WHERE broken IS NOT NULL AND typeof(deleted_at) <> 'integer'"""
 PAUSED = "SELECT count(*) FROM timing WHERE paused_at IS NOT NULL"
 OPEN = "SELECT count(*) FROM events WHERE fanned_at IS NULL"
 UNPLANNED = "SELECT count(*) FROM unplanned"

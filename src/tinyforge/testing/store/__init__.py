@@ -9,7 +9,8 @@ class TestMyStore(StoreContract):
         async with bench.open() as store:
             yield store
 
-A store whose rows no other program can change sets `notices_hands = False`.
+A store whose rows no other program can change sets `notices_hands = False`; one whose columns keep
+their types, so that a hand cannot leave a text where a number belongs, `holds_any_type = False`.
 """
 
 from __future__ import annotations

@@ -157,7 +157,8 @@ class Reader:
 
     def _problem(self, column: str, wanted: str) -> None:
         cell = self._cells[column]
-        found = "NULL" if cell.kind == "null" else f"{cell.kind} {_shown(cell.value)}"
+        shown = repr(_shown(cell.value)) if isinstance(cell.value, bytes) else _shown(cell.value)
+        found = "NULL" if cell.kind == "null" else f"{cell.kind} {shown}"
         self.problems.append(f"{column}: holds {found}; write {wanted}")
 
 
@@ -174,7 +175,7 @@ def trigger_of(row: Sequence[object]) -> Inspected:
         broken=_broken(read),
     )
     read.moment("proved_from")
-    gone = read.moment("deleted_at") is not None
+    gone = read.integer("deleted_at") is not None
     return Inspected(row=trigger, problems=read.problems, deleted=gone)
 
 
@@ -193,7 +194,7 @@ def workload_of(row: Sequence[object]) -> Inspected:
         revision_id=_revision(read),
         broken=_broken(read),
     )
-    gone = read.moment("deleted_at") is not None
+    gone = read.integer("deleted_at") is not None
     return Inspected(row=workload, problems=read.problems, deleted=gone)
 
 
@@ -210,7 +211,7 @@ def binding_of(row: Sequence[object]) -> Inspected:
         revision_id=_revision(read),
         broken=_broken(read),
     )
-    gone = read.moment("deleted_at") is not None
+    gone = read.integer("deleted_at") is not None
     return Inspected(row=binding, problems=read.problems, deleted=gone)
 
 
@@ -335,7 +336,8 @@ def _revision(read: Reader) -> RevisionId | None:
 
 
 def _broken(read: Reader) -> str | None:
-    return None if read.is_null("broken") else read.text("broken")[:1000]
+    """Read the one column that is only ours: whatever a hand wrote there is replaced."""
+    return None if read.is_null("broken") else _shown(read.raw("broken"), 1_000)
 
 
 def _number(value: object) -> int:
@@ -350,7 +352,7 @@ def _is_name(text: str) -> bool:
     )
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, length: int = SHOWN) -> str:
     if isinstance(value, bytes):
-        return repr(value[:SHOWN].decode(errors="replace"))
-    return str(value)[:SHOWN]
+        return value[:length].decode(errors="replace")
+    return str(value)[:length]

@@ -1,0 +1,80 @@
+"""Rows of triggers, workloads and bindings, and their revisions, as one change writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from tinyforge.clock import Moment
+from tinyforge.store import cells
+from tinyforge.store.port import BindingWrite, TriggerWrite, What, WorkloadWrite
+
+W = TypeVar("W", TriggerWrite, WorkloadWrite, BindingWrite)
+
+
+class Revisions:
+    """New revisions of one change, by the row they belong to."""
+
+    def __init__(self, new_id: Callable[[], int]) -> None:
+        self._new_id = new_id
+        self.rows: list[tuple[int, str, int, str]] = []
+        self.closed: list[int] = []
+        self.of: dict[int, int] = {}
+
+    def add(self, what: What, row_id: int, written: str | None, *, deleted: bool) -> int | None:
+        if deleted:
+            self.closed.append(row_id)
+        elif written is not None:
+            self.of[row_id] = number = self._new_id()
+            self.rows.append((number, what, row_id, written))
+            return number
+        return None
+
+
+def trigger_rows(
+    writes: Sequence[TriggerWrite], revisions: Revisions, now: Moment
+) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for write in _deleted_first(writes):
+        t = write.row
+        revision = revisions.add("trigger", t.id, write.text, deleted=write.deleted)
+        own = (t.id, t.name, t.kind, _text(t.config), int(t.enabled), t.managed_by)
+        rows.append((*own, revision or t.revision_id, t.broken, now if write.deleted else None))
+    return rows
+
+
+def workload_rows(
+    writes: Sequence[WorkloadWrite], revisions: Revisions, now: Moment
+) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for write in _deleted_first(writes):
+        w = write.row
+        revision = revisions.add("workload", w.id, write.text, deleted=write.deleted)
+        common = (w.queue, cells.timeout_text(w.timeout), cells.retry_text(w.retry), w.idempotent)
+        own = (w.id, w.name, w.kind, _text(w.config), *common, w.managed_by)
+        rows.append((*own, revision or w.revision_id, w.broken, now if write.deleted else None))
+    return rows
+
+
+def binding_rows(
+    writes: Sequence[BindingWrite], revisions: Revisions, now: Moment
+) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for write in _deleted_first(writes):
+        b = write.row
+        revision = revisions.add("binding", b.id, write.text, deleted=write.deleted)
+        rule = _text(b.rule) if b.rule else None
+        own = (b.id, b.name, b.trigger_id, b.workload_id, rule, int(b.enabled), b.managed_by)
+        rows.append((*own, revision or b.revision_id, b.broken, now if write.deleted else None))
+    return rows
+
+
+def _deleted_first(writes: Sequence[W]) -> Iterable[W]:
+    """Order *writes*: a name is free for its next row only after the row before has gone."""
+    return sorted(writes, key=lambda write: not write.deleted)
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()

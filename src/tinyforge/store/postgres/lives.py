@@ -1,0 +1,101 @@
+"""Who serves, and what those left that died: a lease for each replica, renewed by its heartbeat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tinyforge.clock import Moment
+from tinyforge.model import Event, EventDraft, Queue, RunId, WorkloadId
+from tinyforge.store.drafts import drafted
+from tinyforge.store.port import Dead
+from tinyforge.store.postgres import statements as sql
+from tinyforge.store.postgres.connection import Session, text
+from tinyforge.store.postgres.hot import hold_lanes, storing
+from tinyforge.store.postgres.lanes import Lane
+from tinyforge.store.postgres.parts import Parts
+
+OWNER_LIVES = """
+SELECT 1 FROM servers s WHERE s.instance = r.owner AND s.lease_until > clock_timestamp()"""
+DEAD = f"""
+SELECT r.id, r.workload_id, r.event_id, r.attempt, coalesce(r.started_at, r.queued_at),
+  (SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.outcome = 'died') + 1,
+  r.binding_id, coalesce(CASE WHEN w.broken IS NULL THEN w.queue END, 'latest')
+FROM runs r LEFT JOIN workloads w ON w.id = r.workload_id
+WHERE r.state = 3 AND NOT EXISTS ({OWNER_LIVES}) ORDER BY r.id"""  # noqa: S608 - our own columns
+# Waits for whoever stores something under that lease just now; it renews no lease that is gone.
+BURY = "DELETE FROM servers WHERE lease_until <= clock_timestamp()"
+STILL_DEAD = """
+SELECT r.id, r.attempt FROM runs r WHERE r.id = ANY($1::bigint[]) AND r.state = 3
+  AND NOT EXISTS (SELECT 1 FROM servers s WHERE s.instance = r.owner) FOR UPDATE OF r"""
+BACK_TO_QUEUE = f"""
+UPDATE runs SET state = CASE WHEN b.successor IS NULL THEN 2 ELSE 7 END, ready_at = $2::bigint,
+  owner = NULL, ended_at = CASE WHEN b.successor IS NULL THEN NULL ELSE $2::bigint END,
+  superseded_by = b.successor
+FROM {sql.unpacked("id", "successor")} WHERE runs.id = b.id AND runs.state = 3"""  # noqa: S608 - our own columns
+INTERRUPT = """
+UPDATE runs SET state = 8, ended_at = $2, error = $3 WHERE id = ANY($1::bigint[]) AND state = 3"""
+DIED = "the server died while it was deploying"
+
+
+class LifeRows:
+    _parts: Parts
+
+    @property
+    def instance(self) -> int:
+        return self._parts.instance
+
+    async def dead_runs(self) -> list[Dead]:
+        return list(map(Dead._make, await self._parts.database.ask(DEAD)))
+
+    async def recover(
+        self,
+        requeued: Sequence[Dead],
+        interrupted: Sequence[Dead],
+        follow_ups: Sequence[EventDraft],
+        now: Moment,
+    ) -> list[Event]:
+        events = drafted(self._parts.ids, follow_ups, now)
+
+        async def work(session: Session) -> frozenset[int]:
+            await session.do(BURY)
+            lanes = await hold_lanes(session, sorted({dead.workload_id for dead in requeued}))
+            still = await _still_dead(session, [*requeued, *interrupted])
+            again = _queued_again([dead for dead in requeued if _token(dead) in still], lanes)
+            over = [dead.run_id for dead in interrupted if _token(dead) in still]
+            deaths = [
+                (dead.run_id, dead.attempt, dead.started_at, now, "died", DIED)
+                for dead in sorted([*requeued, *interrupted])
+                if _token(dead) in still
+            ]
+            await session.do(sql.ATTEMPTS, text(deaths), None)
+            await session.do(BACK_TO_QUEUE, text(again), now)
+            await session.do(INTERRUPT, over, now, DIED)
+            return await storing(session, events, now) if events else frozenset()
+
+        stored = await self._parts.database.write(work)
+        self._parts.queue.may_have_ready = True
+        return [event for event in events if event.id in stored]
+
+
+def _token(dead: Dead) -> tuple[int, int]:
+    return dead.run_id, dead.attempt
+
+
+async def _still_dead(session: Session, dead: Sequence[Dead]) -> set[tuple[int, int]]:
+    """Return what nobody has recovered meanwhile; two replicas may have found the same."""
+    found = await session.ask(STILL_DEAD, sorted(one.run_id for one in dead))
+    return {(number, attempt) for number, attempt in found}
+
+
+def _queued_again(
+    requeued: Sequence[Dead], lanes: dict[WorkloadId, Lane]
+) -> list[tuple[RunId, RunId | None]]:
+    """Pair each requeued run with the newer one that supersedes it, if any."""
+    pairs: list[tuple[RunId, RunId | None]] = []
+    for dead in sorted(requeued):
+        lane = lanes[dead.workload_id]
+        newer = lane.newer_than(dead.event_id) if dead.queue == Queue.LATEST else None
+        if newer is None:
+            lane.add(dead.event_id, dead.run_id)
+        pairs.append((dead.run_id, newer))
+    return pairs

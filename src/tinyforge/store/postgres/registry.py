@@ -1,0 +1,58 @@
+"""Replicas that live: each has a number and an instance, for the length of a lease."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyforge.clock import Moment
+from tinyforge.errors import StoreUnavailable
+from tinyforge.ids import LAST, Ids
+from tinyforge.store.postgres.connection import Database, Session
+
+LEASE_SECONDS = 15
+MOST_REPLICAS = 512
+TABLES = ("events", "runs", "revisions", "triggers", "workloads", "bindings")
+HIGHEST = " UNION ALL ".join(
+    f"(SELECT id FROM {table} WHERE id < {LAST} ORDER BY id DESC LIMIT 1)"  # noqa: S608 - our own tables
+    for table in TABLES
+)
+# One at a time. The last instance is kept, for it must be higher than all before.
+LAST_ID = "SELECT value FROM marks WHERE name = 'last_id' FOR UPDATE"
+KEEP_ID = "UPDATE marks SET value = $1 WHERE name = 'last_id'"
+FREE = f"""
+SELECT n FROM generate_series(0, {MOST_REPLICAS - 1}) n
+WHERE NOT EXISTS (SELECT 1 FROM servers s WHERE s.replica = n) ORDER BY n LIMIT 1"""  # noqa: S608 - a number of ours
+SERVES = f"""
+INSERT INTO servers(replica, instance, version, started_at, lease_until)
+VALUES ($1, $2, $3, $4, clock_timestamp() + interval '{LEASE_SECONDS} s')"""  # noqa: S608 - a number of ours
+LEAVES = "DELETE FROM servers WHERE instance = $1"
+
+
+@dataclass(frozen=True)
+class Lease:
+    replica: int
+    instance: int
+    ids: Ids
+
+
+async def register(database: Database, version: str, now: Moment) -> Lease:
+    """Take a number that nobody has, and an instance that is higher than every id before it."""
+
+    async def work(session: Session) -> Lease:
+        last = await session.one(LAST_ID)
+        highest = await session.one(f"SELECT coalesce(max(id), 0) FROM ({HIGHEST}) ids")  # noqa: S608 - our own query
+        replica = await session.one(FREE)
+        if replica is None:
+            raise StoreUnavailable(f"{MOST_REPLICAS} replicas are registered; stop one")
+        ids = Ids(replica=replica, above=max(last, highest))
+        instance = ids.next(now)
+        await session.do(KEEP_ID, instance)
+        await session.do(SERVES, replica, instance, version, now)
+        return Lease(replica, instance, ids)
+
+    return await database.write(work)
+
+
+async def leave(database: Database, instance: int) -> None:
+    """Give the lease back: what is still under it may be recovered at once."""
+    await database.do(LEAVES, instance)

