@@ -84,10 +84,15 @@ class Probe:
             self.windows.extend([fired.window for fired in happening.fired])
             self.recorded.extend([now] * len(happening.fired))
 
-    def late_by(self, begin: Moment, end: Moment) -> list[float]:
-        """Return milliseconds of lateness of the windows in [begin, end)."""
+    def late_by(self, begin: Moment, end: Moment, windows: int) -> list[float]:
+        """Return milliseconds of lateness of the *windows* that lie in [begin, end).
+
+        One that was never recorded by itself was at least as late as the end is past now.
+        """
         pairs = zip(self.windows, self.recorded, strict=True)
-        return [(at - window) / 1e3 for window, at in pairs if begin <= window < end]
+        late = [(at - window) / 1e3 for window, at in pairs if begin <= window < end]
+        at_least = (production.CLOCK.now() - end) / 1e3
+        return late + [at_least] * (windows - len(late))
 
 
 class Stretch(NamedTuple):
@@ -192,11 +197,11 @@ def _checked(
     ((events, folded),) = ask(reader, STORED, stretch.span)
     ((succeeded,),) = ask(reader, SUCCEEDED, stretch.span)
     reader.close()
-    late = probe.late_by(stretch.begin, stretch.end)
+    rate = stretch.windows * SECOND // (stretch.end - stretch.begin)
     return Found(
-        lateness=late,
-        at_the_end=probe.late_by(stretch.end - SECOND, stretch.end),
-        missing=stretch.windows - min(events, len(late)),
+        lateness=probe.late_by(stretch.begin, stretch.end, stretch.windows),
+        at_the_end=probe.late_by(stretch.end - SECOND, stretch.end, rate),
+        missing=stretch.windows - events,
         left=stretch.windows - succeeded,
         details={**details, "folded": folded},
     )

@@ -55,7 +55,8 @@ def fields(kind: type[events.Happening]) -> list[str]:
         case events.SchedulesFired:
             return ["kind", "at", *(key for key, *_ in shape_of(events.FiredWindow))]
         case events.EventsFannedOut:
-            return ["events", "runs", *(key for key, *_ in shape_of(events.BindingResult))]
+            counts = ["events", "scheduled", "runs"]
+            return [*counts, *(key for key, *_ in shape_of(events.BindingResult))]
         case events.RunsEnded:
             return [key for key, *_ in shape_of(events.EndedRunLine)]
     return [key for key, *_ in shape_of(kind)]

@@ -184,7 +184,9 @@ class House:
     # --- time
 
     async def sweep(self) -> bool:
-        return await self.engine.ticker.tick()
+        """Do what the ticker does each time it wakes."""
+        ticker = self.engine.ticker
+        return await ticker.tick() and await ticker.prove_recording()
 
     async def pass_time(self, by: Micros) -> None:
         """Let time go by, then sweep once."""

@@ -59,10 +59,10 @@ class Noted(WorkloadKind):
 class Held(WorkloadKind):
     """Is under way until its gate opens."""
 
-    name: str
+    gate: str
 
     async def deploy(self, context: DeployContext) -> None:
-        await gate(self.name).wait()
+        await gate(self.gate).wait()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,7 +82,7 @@ def _proof(
 
 
 def _counted(one: Decided) -> int | None:
-    return one.count if one.count is None or one.count <= MOST_COUNTED else None
+    return one.windows if one.windows is None or one.windows <= MOST_COUNTED else None
 
 
 def _between(

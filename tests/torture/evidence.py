@@ -52,11 +52,11 @@ class Effect(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """Windows with one decision. A count of None: more than 100."""
+    """Windows with one decision. *windows* None: more than 100 of them."""
 
     oldest: int
     newest: int
-    count: int | None
+    windows: int | None
     last_fired_at: int | None  # None: skipped
 
 

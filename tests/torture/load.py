@@ -173,9 +173,9 @@ class World:
 
     def _bindings(self) -> Iterator[dict[str, object]]:
         for n, one in enumerate(self.timed):
-            workload = busy if isinstance(one.meaning, Free | Fixed) else patient
+            name_of = busy if isinstance(one.meaning, Free | Fixed) else patient
             for m in range(3):
-                yield {"trigger": one.name, "workload": workload(3 * n + m)}
+                yield {"trigger": one.name, "workload": name_of(3 * n + m)}
         for n in range(BUTTONS):
             for workload in (busy(5 * n), busy(7 * n + 2), patient(n) if n else "failing"):
                 yield {"trigger": f"button-{n}", "workload": workload}
@@ -190,7 +190,7 @@ def followers() -> list[tuple[str, dict[str, object], tuple[str, ...]]]:
     """Triggers of kind `run`; the last goes round in a circle until the hops are used up."""
     after = {"kind": "run", "on": list(OF_ANY_END)}
     return [
-        ("after-busy", {**after, "workloads": [busy(5), busy(11)]}, (busy(8), busy(9), patient(2))),
+        ("after-busy", {**after, "workloads": [busy(5), busy(11)]}, (busy(8), busy(9), patient(3))),
         ("after-failing", {**after, "workloads": ["failing"]}, (patient(3), patient(4), busy(10))),
         ("in-a-circle", {**after, "workloads": [patient(0)]}, (patient(0), busy(12), patient(6))),
     ]

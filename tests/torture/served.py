@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from msgspec import json
 
 from tinyforge.cli.client import SocketDoor
 from tinyforge.cli.failure import CommandFailed, ServerDown
-from tinyforge.operations.answers import HealthView, VerifyView
+from tinyforge.operations.answers import VerifyView
 
 ROOT = Path(__file__).parents[2]
 SERVER_LOG = "server.log"
@@ -69,18 +69,6 @@ class Served:
         wait_until(lambda: self.is_over or happened(), what, patience)
         assert not self.is_over, self.last_words()
 
-    def health(self) -> HealthView:
-        return json.decode(self.get("/health"), type=HealthView)
-
-    def get(self, path: str) -> bytes:
-        door = SocketDoor(self.data)
-        try:
-            answer = door.ask("GET", f"/api/v1{path}", None)
-        finally:
-            door.close()
-        assert answer.status == 200, answer
-        return answer.body
-
     def kill(self) -> int:
         """End it as the machine would that runs out of memory."""
         self.process.kill()
@@ -101,10 +89,13 @@ class Served:
         return (self.folder / SERVER_LOG).read_text(errors="replace")[-4_000:]
 
     def _answers(self) -> bool:
-        with suppress(CommandFailed, ServerDown):
-            self.get("/health")
-            return True
-        return False
+        door = SocketDoor(self.data)
+        try:
+            return door.ask("GET", "/api/v1/health", None).status > 0
+        except (CommandFailed, ServerDown):
+            return False
+        finally:
+            door.close()
 
     def _silence(self) -> str:
         return f"the server answers ({self.folder / SERVER_LOG} says why not)"
@@ -112,11 +103,16 @@ class Served:
 
 @contextmanager
 def serving(
-    folder: Path, words: Sequence[str] = (), variables: Mapping[str, str] = NO_VARIABLES
+    folder: Path,
+    words: Sequence[str] = (),
+    variables: Mapping[str, str] = NO_VARIABLES,
+    *,
+    python: str | Path = sys.executable,
+    listen: str = "127.0.0.1:0",
 ) -> Iterator[Served]:
     """Run a server over `folder/data`; whatever happens, it does not outlive the block."""
-    command = [sys.executable, "-m", "tinyforge", "serve", "--data", str(folder / "data")]
-    command += ["--listen", "127.0.0.1:0", "--log-format", "json", *words]
+    command = [python, "-m", "tinyforge", "serve", "--data", str(folder / "data")]
+    command += ["--listen", listen, "--log-format", "json", *words]
     with (folder / SERVER_LOG).open("ab") as log:
         process = subprocess.Popen(
             command,

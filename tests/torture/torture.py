@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.torture.checker import violations
 from tests.torture.evidence import (
+    QUEUED,
     RUNNING,
     WORDS,
     Evidence,
@@ -30,6 +31,9 @@ IN_A_RUN = "in a run"
 ANY_MOMENT = "any moment"
 OTHER_POINTS = ("noticed", "recorded", "fanned-out", "leased", "ended")
 MOST_TIMES = 25  # that a named point is passed before the kill
+UNDER_WAY = """
+SELECT EXISTS (SELECT 1 FROM runs WHERE state = ?1) OR EXISTS (SELECT 1 FROM runs WHERE state = ?2)
+  OR EXISTS (SELECT 1 FROM events WHERE fanned_at IS NULL)"""
 OUTAGE = 2.2 * STEP  # seconds that nobody serves, once
 REST = 180.0  # seconds for everything that was begun to end
 
@@ -100,7 +104,7 @@ class Torture:
         with self._serving(self.world.at_rest) as served:
             assert served.until_ready(), served.last_words()
             self._look_for_leftovers()
-            served.wait_until(lambda: _is_idle(served), "what was begun has ended", REST)
+            served.wait_until(self._is_idle, "what was begun has ended", REST)
             self.say("at rest")
             served.tell(signal.SIGTERM)
             assert served.ended() == 0, served.last_words()
@@ -185,17 +189,17 @@ class Torture:
         if len(owners) > 1:
             self.toll.two_owners.append(f"runs are under lease of {[row[0] for row in owners]}")
 
+    def _is_idle(self) -> bool:
+        with opened(self.world.database) as file:
+            (left,) = file.execute(UNDER_WAY, (QUEUED, RUNNING)).fetchone()
+        return not left
+
     def _look_for_leftovers(self) -> None:
         """Note processes of attempts that died with an earlier server."""
         with opened(self.world.database) as file:
             dead = file.execute("SELECT run_id, n FROM attempts WHERE outcome = 'died'").fetchall()
         marks = {(show("run", row["run_id"]), str(row["n"])) for row in dead}
         self.toll.leftovers += [f"{run} attempt {n}" for run, n in sorted(attempts_alive() & marks)]
-
-
-def _is_idle(served: Served) -> bool:
-    counts = served.health().counts
-    return not (counts.queued or counts.running or counts.open_events)
 
 
 def table(torture: Torture, seen: Evidence) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyforge.clock import SECOND, Moment
+from tinyforge.clock import SECOND, Micros, Moment
 
 
 @dataclass
@@ -13,6 +13,10 @@ class Pacer:
 
     rate: float
     _last: Moment = 0
+
+    def set_back(self, by: Micros) -> None:
+        """Follow the clock."""
+        self._last -= by
 
     def ready_at(self, now: Moment) -> Moment:
         """Return when the next run of a late event may begin."""

@@ -14,7 +14,7 @@ from tinyforge.engine.orders import Orders
 from tinyforge.errors import UnknownKind
 from tinyforge.ids import show
 from tinyforge.model import MOST_TRIES, Event, EventDraft, RunState, Workload
-from tinyforge.observe.events import EventQuarantined, Observe, RunsRecovered
+from tinyforge.observe.events import EventQuarantined, EventsAccepted, Observe, RunsRecovered
 from tinyforge.plugins import Plugins
 from tinyforge.store.port import Dead, Events, Lives, Runs
 
@@ -51,7 +51,9 @@ class Recovery:
                 requeued=[one.run_id for one in again], interrupted=[one.run_id for one in over]
             )
         )
-        await self.fanout.deliver(events)
+        if events:
+            self.observe(EventsAccepted(events=[event.id for event in events]))
+            await self.fanout.deliver(events)
 
     async def deliver_alone(self) -> None:
         """Fan out what was accepted before the death, one by one, each try stored before it."""

@@ -32,7 +32,8 @@ from tinyforge.store.port import Config, History, Runs
 
 LOOK_EVERY: Micros = SECOND // 4  # at timeouts
 AFTER_FAILURE: Micros = SECOND
-TO_END: Micros = SECOND * 3 // 4  # for deploys that are told to end, before they are told again
+TO_END: Micros = SECOND * 3 // 5  # for deploys that are told to end, before they are told again
+DEPLOY_THREADS = "tinyforge-deploy"
 MOST_TURNS = 2  # in flight
 WORTH_A_TURN = 64  # outcomes
 BREATHE_AFTER = 200  # deploys that never waited
@@ -60,7 +61,7 @@ class Runner:
     _bench: Bench | None = None
     _closing: bool = False
     _failing: bool = False
-    _in_flight: list[asyncio.Task[None]] = field(default_factory=list)
+    _in_flight: list[asyncio.Task[bool]] = field(default_factory=list)
 
     async def run(self) -> None:
         """Work until `close`; `drain` then ends what is under way."""
@@ -72,8 +73,8 @@ class Runner:
             self._reap_turns()
         await asyncio.gather(*self._in_flight)
 
-    async def turn(self) -> None:
-        """Store outcomes, take what may run, and hand it to the workers. One step."""
+    async def turn(self) -> bool:
+        """Store outcomes, take what may run, hand it to the workers; False: there was nothing."""
         await self._take_arrived()
         ends, self._ends = self._ends, []
         places = self.floor.offer(len(ends))
@@ -86,7 +87,7 @@ class Runner:
             self._ends = ends + self._ends  # kept until it lands; the lease is ours meanwhile
             self._failing = True
             self.observe(RecordingFailed(problem=problem.problem))
-            return
+            return False
         self._failing = False
         self.floor.begin(done.taken, places.free + places.ahead)
         self._announce(ends)
@@ -94,6 +95,7 @@ class Runner:
         if done.events:
             self.observe(EventsAccepted(events=[event.id for event in done.events]))
             await self.fanout.deliver(done.events)
+        return bool(ends or done.taken)
 
     def _may_turn(self) -> bool:
         """Say whether another turn is worth its commit while others are in flight."""
@@ -104,7 +106,13 @@ class Runner:
     def _begin_turn(self) -> None:
         task = asyncio.create_task(self.turn())
         self._in_flight.append(task)
-        task.add_done_callback(lambda _: self.floor.wake())
+        task.add_done_callback(self._look_again)
+
+    def _look_again(self, turn: asyncio.Task[bool]) -> None:
+        """Go on at once after a turn that did something; an idle one waits for a change."""
+        broke = turn.cancelled() or turn.exception() is not None
+        if broke or (not self._failing and (turn.result() or self._ends)):
+            self.floor.wake()
 
     def _reap_turns(self) -> None:
         """Forget turns that are over; one that raised ends the runner."""
@@ -232,7 +240,7 @@ class Runner:
                 logs=self.logs,
                 watch=self.watch,
                 observe=self.observe,
-                threads=ThreadPoolExecutor(self.floor.concurrency, "tinyforge-deploy"),
+                threads=ThreadPoolExecutor(self.floor.concurrency, DEPLOY_THREADS),
                 ended=self._note_end,
             )
         return self._bench

@@ -223,6 +223,8 @@ class Ticker:
             return
         planned = await self.by_hand.clock_set_back(now)
         await self.store.lower_mark(now)
+        self.decider.pacer.set_back(mark - now)
+        self.floor.wake()
         self.observe(ClockSetBack(by=mark - now, planned_again=planned))
 
     async def _deliver_left_over(self) -> None:

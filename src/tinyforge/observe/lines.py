@@ -144,7 +144,8 @@ def _ended(happening: RunsEnded, least: Level, now: Moment) -> Iterator[Line]:
 
 def _fanned_out(happening: EventsFannedOut, least: Level, now: Moment) -> Iterator[Line]:
     if least <= Level.DEBUG:
-        summary = {"events": happening.events, "runs": happening.runs}
+        counts = happening.events, happening.scheduled, happening.runs
+        summary = dict(zip(("events", "scheduled", "runs"), counts, strict=True))
         yield _head(happening, Level.DEBUG, "events fanned out", now) | summary
     for refused in happening.refused:
         level, message = REFUSED[refused.outcome]

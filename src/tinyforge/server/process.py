@@ -9,11 +9,14 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable
 
 import uvloop
 
 from tinyforge.clock import SystemClock
+from tinyforge.engine.runner import DEPLOY_THREADS
 from tinyforge.errors import InvalidManifest, TinyforgeError
 from tinyforge.observe.events import Observe
 from tinyforge.observe.lines import Level
@@ -26,6 +29,7 @@ SWITCH_INTERVAL = 1e-4  # seconds: the writer's thread must not wait 5 ms for it
 RARELY = (50_000, 50, 100)  # a batch makes 100,000 tuples, and none of them a cycle
 FAILED, WRONG = 1, 2
 FORCED = 130
+PATIENCE = 0.2  # seconds, for threads that have nothing left to do
 
 
 def serve(settings: Settings) -> int:
@@ -42,7 +46,21 @@ def serve(settings: Settings) -> int:
             return _refused(pipe, mistakes, WRONG)
         except TinyforgeError as problem:
             return _refused(pipe, problem, FAILED)
+    _leave_deploys_behind()
     return 0
+
+
+def _leave_deploys_behind() -> None:
+    """End the process where a plain `def` deploy still holds its thread: Python would wait for it.
+
+    Its run is under our lease, so the next start finds it as it finds what a death left.
+    """
+    deadline = time.monotonic() + PATIENCE
+    for thread in threading.enumerate():
+        if thread.name.startswith(DEPLOY_THREADS):
+            thread.join(max(0, deadline - time.monotonic()))
+            if thread.is_alive():
+                os._exit(0)
 
 
 def _log(settings: Settings, pipe: Pipe) -> Observe:

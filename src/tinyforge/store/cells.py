@@ -198,6 +198,32 @@ def workload_of(row: Sequence[object]) -> Inspected:
     return Inspected(row=workload, problems=read.problems, deleted=gone)
 
 
+def sound_workload(row: Sequence[object]) -> Workload:
+    """Read a row that was found in order; ValueError or TypeError where it is not any more."""
+    number, name, kind, config, queue, timeout, retry, idempotent, owner, revision = row
+    rule = None if retry is None else msgspec.json.decode(_as_text(retry), type=Rule)
+    return Workload(
+        id=WorkloadId(_number(number)),
+        name=_as_text(name),
+        kind=_as_text(kind),
+        config=msgspec.json.decode(_as_text(config), type=dict[str, object]),
+        queue=Queue(_as_text(queue)),
+        timeout=DEFAULT_TIMEOUT if timeout is None else duration(_as_text(timeout)),
+        retry=Retry()
+        if rule is None
+        else Retry(attempts=rule.attempts, backoff=duration(rule.backoff)),
+        idempotent=None if idempotent is None else bool(idempotent),
+        managed_by=_as_text(owner),
+        revision_id=None if revision is None else RevisionId(_number(revision)),
+    )
+
+
+def _as_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text was expected")
+    return value
+
+
 def binding_of(row: Sequence[object]) -> Inspected:
     read = Reader(BINDING_ONLY, row[1:])
     binding = Binding(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -21,28 +21,31 @@ from tinyforge.model import (
 )
 from tinyforge.store.port import EpochRow, SpanRow
 
-Row: TypeAlias = Sequence[object]
+Row: TypeAlias = tuple[Any, ...]  # of the ledger, which only we write
+
+_facts = msgspec.json.Decoder(dict[str, object])
 
 
 def event_of(row: Row) -> Event:
+    """Build an event; asked for every run, so nothing is checked that we have written ourselves."""
     (number, trigger, accepted, epoch, window, key, folded, folded_from, last, facts) = row[:10]
     (actor, ruleless, revision, fanned, tries) = row[10:]
     return Event(
-        id=EventId(_int(number)),
-        trigger_id=TriggerId(_int(trigger)),
-        accepted_at=_int(accepted),
-        epoch=_maybe(epoch),
-        window=_maybe(window),
-        key=None if key is None else str(key),
-        folded=_maybe(folded),
-        folded_from=_maybe(folded_from),
-        last_fired_at=_maybe(last),
-        facts=msgspec.json.decode(facts, type=dict[str, object]) if isinstance(facts, str) else {},
-        actor=None if actor is None else str(actor),
+        id=number,
+        trigger_id=trigger,
+        accepted_at=accepted,
+        epoch=epoch,
+        window=window,
+        key=key,
+        folded=folded,
+        folded_from=folded_from,
+        last_fired_at=last,
+        facts={} if facts is None else _facts.decode(facts),
+        actor=actor,
         ruleless=bool(ruleless),
-        revision_id=RevisionId(revision) if isinstance(revision, int) else None,
-        fanned_at=_maybe(fanned),
-        tries=_int(tries),
+        revision_id=revision,
+        fanned_at=fanned,
+        tries=tries,
     )
 
 

@@ -53,9 +53,13 @@ NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _encode = msgspec.json.Encoder().encode
 
 
+def as_json(value: object) -> str:
+    return _encode(value).decode()
+
+
 def text(value: object) -> str:
     """Return *value* as JSON text, as rows travel; NUL, which no text may hold, replaced."""
-    written = _encode(value).decode()
+    written = as_json(value)
     return NUL.sub(r"\1\\ufffd", written) if "\\u0000" in written else written
 
 

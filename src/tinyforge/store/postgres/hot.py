@@ -33,7 +33,7 @@ from tinyforge.store.port import (
     WindowsRepeated,
 )
 from tinyforge.store.postgres import statements as sql
-from tinyforge.store.postgres.connection import Session, text
+from tinyforge.store.postgres.connection import Session, as_json, text
 from tinyforge.store.postgres.lanes import Lane, Placing, place_all
 from tinyforge.store.postgres.parts import Parts
 from tinyforge.store.rows import event_of
@@ -109,7 +109,14 @@ class HotPath:
         await self._parts.database.do(sql.MARK, now)
 
     async def lower_mark(self, now: Moment) -> None:
-        await self._parts.database.do(sql.LOWER_MARK, now)
+        async def work(session: Session) -> Moment | None:
+            by = await session.one(sql.HIGH_WATER) - now
+            await session.do(sql.READY_SOONER, now, by)
+            await session.do(sql.LOWER_MARK, now)
+            next_ready: Moment | None = await session.one(sql.NEXT_READY, now)
+            return next_ready
+
+        self._parts.queue.next_ready_at = await self._parts.database.write(work)
         self._parts.marked = now
 
     async def advance(
@@ -268,7 +275,7 @@ def _fanned(events: Sequence[EventId], now: Moment) -> First:
 async def storing(session: Session, events: Sequence[Event], now: Moment) -> frozenset[EventId]:
     """Store drafted events, and return which were new."""
     rows = [
-        (e.id, e.trigger_id, e.key, text(e.facts) if e.facts else None, e.actor, e.ruleless)
+        (e.id, e.trigger_id, e.key, as_json(e.facts) if e.facts else None, e.actor, e.ruleless)
         for e in events
     ]
     stored = await session.ask(sql.DRAFTED, text(rows), now)

@@ -127,6 +127,8 @@ RESULTS = f"""
 INSERT INTO results(event_id, binding_id, outcome, reason)
 SELECT * FROM {unpacked("event_id", "binding_id", "outcome text", "reason text")}"""  # noqa: S608 - our own columns
 
+READY_SOONER = """
+UPDATE runs SET ready_at = greatest($1, ready_at - $2) WHERE state = 2 AND ready_at > $1"""
 READY = """
 SELECT r.id, r.workload_id, r.repeatable FROM runs r
 WHERE r.state = 2 AND r.ready_at <= $1

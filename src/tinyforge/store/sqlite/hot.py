@@ -116,9 +116,13 @@ class HotPath:
 
     async def lower_mark(self, now: Moment) -> None:
         def work(db: apsw.Connection) -> None:
+            by = ask(db, HIGH_WATER)[0][0] - now
+            db.execute(sql.READY_SOONER, (now, by))
             db.execute("UPDATE facts SET value = ? WHERE name = 'high_water'", (now,))
+            self._parts.outdate_lanes()
 
         await self._parts.writer.submit(work)
+        await self._parts.rebuild_lanes(now)
 
     async def advance(
         self,

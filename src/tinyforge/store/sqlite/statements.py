@@ -95,6 +95,9 @@ RESULTS = """
 INSERT INTO results(event_id, binding_id, outcome, reason)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?1)"""
 
+READY_SOONER = """
+UPDATE runs SET ready_at = max(?1, ready_at - ?2) WHERE state = 2 AND ready_at > ?1"""
+
 TAKE = """
 UPDATE runs SET state = 3, started_at = ?2, attempt = attempt + 1, owner = ?3
 WHERE id IN (SELECT value FROM json_each(?1)) AND state = 2"""

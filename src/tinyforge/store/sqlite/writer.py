@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Condition, Thread
 from typing import Generic, Protocol, TypeVar
 
@@ -17,6 +18,7 @@ from tinyforge.store.sqlite.connection import ENVIRONMENT
 
 T = TypeVar("T")
 MOST_TOGETHER = 64
+MOST_LOGGED = 4_096  # pages of 4 KiB, before a checkpoint of our own
 PATIENCE = 16  # commits after which a background one has its turn
 
 
@@ -78,6 +80,8 @@ class Writer:
         self._background: deque[Settles] = deque()
         self._closing = False
         self._groups = 0
+        self._logged = 0  # pages in the write-ahead log
+        connection.set_wal_hook(self._note_logged)
         self._thread = Thread(target=self._run, name="tinyforge-writer", daemon=True)
         self._thread.start()
 
@@ -107,6 +111,8 @@ class Writer:
 
     def _run(self) -> None:
         while group := self._next_group():
+            if self._logged > MOST_LOGGED:
+                self._make_room()
             began = time.monotonic_ns()
             self._commit(group)
             took = (time.monotonic_ns() - began) // 1_000
@@ -124,6 +130,18 @@ class Writer:
                 queue = self._background
             self._groups += 1
             return [queue.popleft() for _ in range(min(len(queue), MOST_TOGETHER))]
+
+    def _note_logged(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._logged = pages
+        return apsw.SQLITE_OK
+
+    def _make_room(self) -> None:
+        """Finish what the checkpointer has nearly done: the log begins anew only between commits.
+
+        Whatever is wrong with the disk, the next commit says so to those who wait for it.
+        """
+        with suppress(apsw.Error):
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def _settle(self, group: Sequence[Settles], took: Micros) -> None:
         for operation in group:

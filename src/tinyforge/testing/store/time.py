@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from tinyforge.clock import HOUR, MINUTE, SECOND, Moment
+from tinyforge.clock import DAY, HOUR, MINUTE, SECOND, Moment
 from tinyforge.errors import Conflict
 from tinyforge.model import Event, EventId, Queue, RunState
 from tinyforge.schedule import life
@@ -29,8 +29,10 @@ from tinyforge.testing.store.site import (
     Planned,
     Site,
     creation,
+    fire,
     put_site,
     runs_of,
+    take,
 )
 
 FIRST = (-(2**62), -(2**62))
@@ -213,6 +215,14 @@ class TimeContract:
         assert await store.high_water() == NOW + HOUR
         await store.lower_mark(NOW)
         assert await store.high_water() == NOW
+
+    async def test_a_run_waits_no_longer_when_the_clock_returns(self, store: Store) -> None:
+        site = await put_site(store)
+        await fire(store, site, ready_at=NOW + DAY + MINUTE)
+        await store.mark(NOW + DAY)
+        await store.lower_mark(NOW)
+        assert store.next_ready_at() == NOW + MINUTE
+        assert len(await take(store, now=NOW + MINUTE)) == 1
 
 
 def _every(length: int) -> Spec:
