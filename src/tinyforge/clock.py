@@ -72,3 +72,36 @@ class SystemClock:
             finally:
                 timer.cancel()
         signal.clear()
+
+
+class SteeredClock:
+    """Somebody else's clock, as it was read now and then, and the local monotonic one in between.
+
+    It is never ahead of that clock, so nothing is early by it; a reading that took long is
+    believed only where it is later than what we have, or where the last good one is old.
+    """
+
+    QUICK: Micros = SECOND // 10
+    OLD: Micros = 15 * SECOND
+
+    def __init__(self, local: Clock) -> None:
+        self._local = local
+        self._ahead = local.now() - local.monotonic()
+        self._read_at: Micros | None = None
+
+    def steer(self, now: Moment, asked: Micros, answered: Micros) -> None:
+        """Go by *now*, read between two monotonic readings."""
+        ahead, last = now - answered, self._read_at
+        if answered - asked <= self.QUICK or last is None or answered - last > self.OLD:
+            self._ahead, self._read_at = ahead, answered
+        else:
+            self._ahead = max(self._ahead, ahead)
+
+    def now(self) -> Moment:
+        return self._local.monotonic() + self._ahead
+
+    def monotonic(self) -> Micros:
+        return self._local.monotonic()
+
+    async def wait(self, signal: asyncio.Event, at_most: Micros) -> None:
+        await self._local.wait(signal, at_most)

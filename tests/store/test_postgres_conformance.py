@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from tests.postgres import GIVEN, execute, own_schema
 from tinyforge.store.port import Store
-from tinyforge.store.postgres.store import PostgresStore
+from tinyforge.store.postgres.store import House, PostgresStore
 from tinyforge.testing.clock import MovableClock
 from tinyforge.testing.store import StoreContract
 
@@ -20,7 +20,8 @@ class PostgresBench:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[PostgresStore]:
-        async with PostgresStore.open(self.url, MovableClock(), "1.0") as store:
+        house = House(clock=MovableClock(), version="1.0")
+        async with PostgresStore.open(self.url, house) as store:
             yield store
 
     async def by_hand(self, statement: str) -> None:

@@ -89,12 +89,15 @@ class Session:
 class Database:
     """A pool of connections. Behind a pooler, nothing is kept on them between transactions."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], committed: Callable[[], None]) -> None:
         self._pool = pool
+        self._committed = committed
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> AsyncIterator[Database]:
+    async def open(
+        cls, url: str, committed: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[Database]:
         """Connect; StoreUnavailable says where, and never with which password."""
         try:
             kept = 0 if await _is_behind_pooler(url) else 200
@@ -109,7 +112,7 @@ class Database:
         except (*ENVIRONMENT, ValueError) as problem:
             raise _unavailable(problem) from problem
         try:
-            yield cls(pool)
+            yield cls(pool, committed)
         finally:
             try:
                 await asyncio.wait_for(pool.close(), PATIENCE / 5)
@@ -120,7 +123,9 @@ class Database:
         """Do *work* as one transaction, again where it collided with another one."""
         for _ in range(RETRIES):
             with suppress(*COLLIDED):
-                return await self._once(BEGIN, work)
+                done = await self._once(BEGIN, work)
+                self._committed()
+                return done
         raise StoreUnavailable("transactions kept colliding; look for long ones of other programs")
 
     async def read(self, query: Callable[[Session], Awaitable[T]]) -> T:

@@ -12,7 +12,7 @@ import asyncpg
 from tinyforge.clock import SECOND, Micros, Moment
 from tinyforge.store.postgres.connection import ENVIRONMENT, Connection, connect
 from tinyforge.store.postgres.parts import Parts
-from tinyforge.store.postgres.registry import LEASE_SECONDS, register
+from tinyforge.store.postgres.registry import LAPSED, LEASE_SECONDS, register
 
 EVERY = 5.0  # seconds
 AFTER_FAILURE = 1.0
@@ -28,21 +28,25 @@ SELECT EXISTS (SELECT 1 FROM renewed),
   (SELECT ready_at FROM runs r WHERE state = 2 AND NOT EXISTS
     (SELECT 1 FROM runs o WHERE o.workload_id = r.workload_id AND o.state = 3)
     ORDER BY ready_at LIMIT 1),
-  EXISTS (SELECT 1 FROM servers WHERE lease_until <= clock_timestamp())
+  EXISTS (SELECT 1 FROM servers s WHERE {LAPSED})
     OR EXISTS (SELECT 1 FROM runs r WHERE r.state = 3
       AND NOT EXISTS (SELECT 1 FROM servers s WHERE s.instance = r.owner)),
+  EXISTS (SELECT 1 FROM events e WHERE fanned_at IS NULL AND NOT EXISTS
+    (SELECT 1 FROM servers s WHERE (e.id >> 12 & 511) = s.replica AND e.id > s.instance)),
   EXISTS (SELECT 1 FROM unplanned)"""  # noqa: S608 - a number of ours
 
 
 @dataclass(frozen=True, kw_only=True)
 class News:
-    """What a heartbeat brought. *now* is the database's, asked for at *asked* (monotonic)."""
+    """What a heartbeat brought. *now* is the database's, read between *asked* and *answered*."""
 
     now: Moment
     asked: Micros
+    answered: Micros
     next_due_at: Moment | None
     has_ready: bool
     has_dead: bool
+    has_left_events: bool  # and ours is the first of the replicas that live
     has_unplanned: bool
     lease_lost: bool
 
@@ -50,10 +54,10 @@ class News:
 class Heart:
     """Beats until cancelled; whoever hears the news decides what to do about it."""
 
-    def __init__(self, url: str, parts: Parts, version: str) -> None:
+    def __init__(self, url: str, parts: Parts, version: str, hear: Callable[[News], None]) -> None:
         self._url, self._parts, self._version = url, parts, version
+        self._hear = hear
         self._connection: Connection | None = None
-        self.hear: Callable[[News], None] = lambda _news: None
 
     async def run(self) -> None:
         try:
@@ -73,21 +77,23 @@ class Heart:
         async with self._connection.transaction():
             row = await self._connection.fetchrow(BEAT, self._parts.replica, self._parts.instance)
         assert row is not None  # noqa: S101 - it has no table to be empty
-        renewed, now, living, next_due, ready_at, has_dead, has_unplanned = row
+        renewed, now, living, next_due, ready_at, has_dead, has_left, has_unplanned = row
         if not renewed:
-            await self._begin_anew(now)
+            await self._begin_anew()
         else:
             self._parts.trusted_until = asked + TRUST
         self._take_share(living)
         if ready_at is not None:
             self._parts.queue.note(ready_at, now)
-        self.hear(
+        self._hear(
             News(
                 now=now,
                 asked=asked,
+                answered=self._parts.monotonic(),
                 next_due_at=next_due,
                 has_ready=ready_at is not None and ready_at <= now,
                 has_dead=has_dead,
+                has_left_events=has_left and self._parts.share.place == 0,
                 has_unplanned=has_unplanned,
                 lease_lost=not renewed,
             )
@@ -104,10 +110,10 @@ class Heart:
             return False
         return True
 
-    async def _begin_anew(self, now: Moment) -> None:
+    async def _begin_anew(self) -> None:
         """Serve on under a new lease: what we held under the old one is no longer ours."""
         parts = self._parts
-        lease = await register(parts.database, self._version, now)
+        lease = await register(parts.database, self._version)
         parts.replica, parts.instance, parts.ids = lease.replica, lease.instance, lease.ids
         parts.held.clear()
         parts.trusted_until = parts.monotonic()

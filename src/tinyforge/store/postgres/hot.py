@@ -35,7 +35,7 @@ from tinyforge.store.port import (
 from tinyforge.store.postgres import statements as sql
 from tinyforge.store.postgres.connection import Session, as_json, text
 from tinyforge.store.postgres.lanes import Lane, Placing, place_all
-from tinyforge.store.postgres.parts import Parts
+from tinyforge.store.postgres.parts import LEASE_OVER, Parts
 from tinyforge.store.rows import event_of
 
 EVENT_COLUMNS = (
@@ -47,7 +47,7 @@ OWNED = "(id >> 12 & 511) = s.replica AND id > s.instance"
 LEFT = f"""
 SELECT {EVENT_COLUMNS} FROM events
 WHERE fanned_at IS NULL AND NOT EXISTS (SELECT 1 FROM servers s
-  WHERE {OWNED} AND s.lease_until > clock_timestamp()) ORDER BY id LIMIT $1"""  # noqa: S608 - our own columns
+  WHERE {OWNED}) ORDER BY id LIMIT $1"""  # noqa: S608 - our own columns
 OPEN = f"""
 SELECT {EVENT_COLUMNS} FROM events
 WHERE fanned_at IS NULL AND id > $2 AND (id >> 12 & 511) = $1 AND accepted_at < $3
@@ -126,6 +126,8 @@ class HotPath:
         fan_out: FanOutBatch | None,
         now: Moment,
     ) -> FanOutDone | None:
+        if not self._parts.is_trusted:
+            raise StoreUnavailable(LEASE_OVER)
         steps, spans = text(sorted(advances)), text(sorted(skips)) if skips else None
 
         async def step(session: Session, fanned_at: Moment | None) -> None:

@@ -13,17 +13,17 @@ from tinyforge.store.postgres.connection import Session, text
 from tinyforge.store.postgres.hot import hold_lanes, storing
 from tinyforge.store.postgres.lanes import Lane
 from tinyforge.store.postgres.parts import Parts
+from tinyforge.store.postgres.registry import LAPSED
 
-OWNER_LIVES = """
-SELECT 1 FROM servers s WHERE s.instance = r.owner AND s.lease_until > clock_timestamp()"""
-DEAD = f"""
+DEAD = """
 SELECT r.id, r.workload_id, r.event_id, r.attempt, coalesce(r.started_at, r.queued_at),
   (SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.outcome = 'died') + 1,
   r.binding_id, coalesce(CASE WHEN w.broken IS NULL THEN w.queue END, 'latest')
 FROM runs r LEFT JOIN workloads w ON w.id = r.workload_id
-WHERE r.state = 3 AND NOT EXISTS ({OWNER_LIVES}) ORDER BY r.id"""  # noqa: S608 - our own columns
+WHERE r.state = 3 AND NOT EXISTS
+  (SELECT 1 FROM servers s WHERE s.instance = r.owner) ORDER BY r.id"""
 # Waits for whoever stores something under that lease just now; it renews no lease that is gone.
-BURY = "DELETE FROM servers WHERE lease_until <= clock_timestamp()"
+BURY = f"DELETE FROM servers s WHERE {LAPSED}"  # noqa: S608 - our own condition
 STILL_DEAD = """
 SELECT r.id, r.attempt FROM runs r WHERE r.id = ANY($1::bigint[]) AND r.state = 3
   AND NOT EXISTS (SELECT 1 FROM servers s WHERE s.instance = r.owner) FOR UPDATE OF r"""
@@ -45,7 +45,11 @@ class LifeRows:
         return self._parts.instance
 
     async def dead_runs(self) -> list[Dead]:
-        return list(map(Dead._make, await self._parts.database.ask(DEAD)))
+        async def work(session: Session) -> list[Dead]:
+            await session.do(BURY)
+            return list(map(Dead._make, await session.ask(DEAD)))
+
+        return await self._parts.database.write(work)
 
     async def recover(
         self,
@@ -57,7 +61,6 @@ class LifeRows:
         events = drafted(self._parts.ids, follow_ups, now)
 
         async def work(session: Session) -> frozenset[int]:
-            await session.do(BURY)
             lanes = await hold_lanes(session, sorted({dead.workload_id for dead in requeued}))
             still = await _still_dead(session, [*requeued, *interrupted])
             again = _queued_again([dead for dead in requeued if _token(dead) in still], lanes)

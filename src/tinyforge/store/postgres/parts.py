@@ -13,6 +13,8 @@ from tinyforge.store.port import TakenRun
 from tinyforge.store.postgres import statements as sql
 from tinyforge.store.postgres.connection import Database, Session
 
+LEASE_OVER = "our lease is over: the database was out of reach for too long"
+
 
 @dataclass
 class Queue:
@@ -61,4 +63,4 @@ class Parts:
     async def alive(self, session: Session) -> None:
         """Hold our lease to the end of the transaction; StoreUnavailable where it is over."""
         if not self.is_trusted or not await session.ask(sql.OWN_LEASE, self.replica, self.instance):
-            raise StoreUnavailable("our lease is over: the database was out of reach for too long")
+            raise StoreUnavailable(LEASE_OVER)

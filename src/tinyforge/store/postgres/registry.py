@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyforge.clock import Moment
 from tinyforge.errors import StoreUnavailable
 from tinyforge.ids import LAST, Ids
 from tinyforge.store.postgres.connection import Database, Session
@@ -22,9 +21,14 @@ KEEP_ID = "UPDATE marks SET value = $1 WHERE name = 'last_id'"
 FREE = f"""
 SELECT n FROM generate_series(0, {MOST_REPLICAS - 1}) n
 WHERE NOT EXISTS (SELECT 1 FROM servers s WHERE s.replica = n) ORDER BY n LIMIT 1"""  # noqa: S608 - a number of ours
+NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 SERVES = f"""
 INSERT INTO servers(replica, instance, version, started_at, lease_until)
 VALUES ($1, $2, $3, $4, clock_timestamp() + interval '{LEASE_SECONDS} s')"""  # noqa: S608 - a number of ours
+# After an outage of the database itself, everybody has time to renew before anybody is buried.
+LAPSED = f"""
+s.lease_until < clock_timestamp() - interval '3 s'
+AND pg_postmaster_start_time() < clock_timestamp() - interval '{LEASE_SECONDS} s'"""
 LEAVES = "DELETE FROM servers WHERE instance = $1"
 
 
@@ -35,10 +39,11 @@ class Lease:
     ids: Ids
 
 
-async def register(database: Database, version: str, now: Moment) -> Lease:
+async def register(database: Database, version: str) -> Lease:
     """Take a number that nobody has, and an instance that is higher than every id before it."""
 
     async def work(session: Session) -> Lease:
+        now = await session.one(NOW)
         last = await session.one(LAST_ID)
         highest = await session.one(f"SELECT coalesce(max(id), 0) FROM ({HIGHEST}) ids")  # noqa: S608 - our own query
         replica = await session.one(FREE)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from tinyforge.clock import Clock
 from tinyforge.errors import StoreUnavailable
 from tinyforge.store.postgres.config import ConfigRows
-from tinyforge.store.postgres.connection import Database
+from tinyforge.store.postgres.connection import ENVIRONMENT, Database
 from tinyforge.store.postgres.heart import Heart, News
 from tinyforge.store.postgres.history import HistoryRows
 from tinyforge.store.postgres.hot import HotPath
@@ -21,31 +22,40 @@ from tinyforge.store.postgres.runs import RunRows
 from tinyforge.store.postgres.upkeep import UpkeepRows
 
 
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """Whom a store serves, and who hears of its commits and heartbeats."""
+
+    clock: Clock
+    version: str
+    committed: Callable[[], None] = lambda: None
+    hear: Callable[[News], None] = lambda _news: None
+
+
 class PostgresStore(ConfigRows, HistoryRows, HotPath, RunRows, LifeRows, UpkeepRows):
     """All roles of the port on one database, beside other replicas."""
 
-    def __init__(self, parts: Parts, heart: Heart) -> None:
-        self._parts, self._heart = parts, heart
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, clock: Clock, version: str) -> AsyncIterator[PostgresStore]:
+    async def open(cls, url: str, house: House) -> AsyncIterator[PostgresStore]:
         """Serve the database as one more replica. NewerSchema, StoreUnavailable."""
-        async with Database.open(url) as database:
+        async with Database.open(url, house.committed) as database:
             await bring_up_to_date(database)
-            lease = await register(database, version, clock.now())
-            parts = Parts(database, lease.ids, lease.replica, lease.instance, clock.monotonic)
-            heart = Heart(url, parts, version)
-            await heart.beat()
+            lease = await register(database, house.version)
+            parts = Parts(database, lease.ids, lease.replica, lease.instance, house.clock.monotonic)
+            heart = Heart(url, parts, house.version, house.hear)
+            try:
+                await heart.beat()
+            except ENVIRONMENT as problem:
+                raise StoreUnavailable(f"PostgreSQL: {problem}") from problem
             beating = asyncio.create_task(heart.run(), name="lease")
             try:
-                yield cls(parts, heart)
+                yield cls(parts)
             finally:
                 beating.cancel()
                 await asyncio.wait([beating])
                 with suppress(StoreUnavailable):
                     await leave(database, parts.instance)
-
-    def listen(self, hear: Callable[[News], None]) -> None:
-        """Tell *hear* what each heartbeat brings."""
-        self._heart.hear = hear
