@@ -69,6 +69,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What `serve` goes by. Lengths of time are microseconds, sizes bytes."""
 
     data: Path = Path("tinyforge-data")
+    database: str | None = None
     config: Path | None = None
     listen: Listen = Listen("127.0.0.1", 8270)
     strict: bool = False
@@ -213,12 +214,28 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _database(text: str) -> str:
+    try:
+        known = urlsplit(text).scheme in {"postgresql", "postgres"}
+    except ValueError:
+        known = False
+    if not known:  # never shown: it may hold a password
+        raise ValueError("this is no PostgreSQL address; write postgresql://USER@HOST/NAME")
+    return text
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="data",
         meaning="The folder that holds everything: the database, its lock and the socket.",
         default="./tinyforge-data",
         read=_path,
+    ),
+    Setting(
+        name="database",
+        meaning="A PostgreSQL that several replicas may serve together, as postgresql://…",
+        default="a file in the data folder",
+        read=_database,
     ),
     Setting(
         name="config",
@@ -361,6 +378,11 @@ def data_folder(environment: Mapping[str, str], flag: str | None) -> Path:
     except ValueError as problem:
         name = "--data" if flag is not None else "TINYFORGE_DATA"
         raise InvalidSettings((f"{name}: {problem}",)) from None
+
+
+def database_address(environment: Mapping[str, str]) -> str | None:
+    """Return what stands for the database, unread: None where it is the file."""
+    return environment.get("TINYFORGE_DATABASE") or None
 
 
 def misspelt(environment: Mapping[str, str]) -> list[str]:

@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from tests.postgres import GIVEN, execute, own_schema
 from tinyforge.store.port import Store
-from tinyforge.store.postgres.store import House, PostgresStore
+from tinyforge.store.postgres.house import House
+from tinyforge.store.postgres.store import PostgresStore
 from tinyforge.testing.clock import MovableClock
 from tinyforge.testing.store import StoreContract
 

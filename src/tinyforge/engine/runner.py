@@ -144,6 +144,15 @@ class Runner:
                 return
         await self._cancel_queued(run_id, actor)
 
+    def abandon(self) -> None:
+        """Let go of every run: none is under our lease any more, and no outcome will be ours."""
+        self.floor.held -= len(self.floor.arrived)
+        self.floor.arrived.clear()
+        while self._leased:
+            self._note_end(released(self._leased.popleft(), self.clock.now()))
+        for worker in self._busy():
+            worker.interrupt(Stop.SHUTDOWN)
+
     async def drain(self, grace: Micros) -> int:
         """Stop softly: no new leases, a grace for what runs, the rest back to the queue."""
         self.floor.closed = True

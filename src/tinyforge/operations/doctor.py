@@ -78,8 +78,10 @@ class Doctor:
         data, database = self.serving.data, self.serving.database
         return [
             machine.disk(data),
-            *machine.files(data, database),
-            machine.wal(database),
+            *machine.files(
+                [(data, 0o700)] if database is None else [(data, 0o700), (database, 0o600)]
+            ),
+            *(machine.wal(path) for path in [database] if path is not None),
             machine.zone_data(self.zone_data, now),
         ]
 
@@ -88,6 +90,8 @@ class Doctor:
         if not problems:
             return [CheckView(name="database", verdict="ok", what="its check finds nothing")]
         fix = "stop the server, keep a copy of the folder, and restore the last good copy of it"
+        if self.serving.database is None:
+            fix = "do that on the database, then ask again"
         return [
             CheckView(name="database", verdict="fail", what=problem, fix=fix)
             for problem in problems[:MOST_ROWS]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import asyncpg
 import msgspec
 
+from tinyforge.clock import Micros
 from tinyforge.errors import StoreUnavailable
 
 T = TypeVar("T")
@@ -89,14 +90,19 @@ class Session:
 class Database:
     """A pool of connections. Behind a pooler, nothing is kept on them between transactions."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], committed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        monotonic: Callable[[], Micros],
+        committed: Callable[[Micros], None],
+    ) -> None:
         self._pool = pool
-        self._committed = committed
+        self._monotonic, self._committed = monotonic, committed
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, committed: Callable[[], None] = lambda: None
+        cls, url: str, monotonic: Callable[[], Micros], committed: Callable[[Micros], None]
     ) -> AsyncIterator[Database]:
         """Connect; StoreUnavailable says where, and never with which password."""
         try:
@@ -112,7 +118,7 @@ class Database:
         except (*ENVIRONMENT, ValueError) as problem:
             raise _unavailable(problem) from problem
         try:
-            yield cls(pool, committed)
+            yield cls(pool, monotonic, committed)
         finally:
             try:
                 await asyncio.wait_for(pool.close(), PATIENCE / 5)
@@ -123,8 +129,9 @@ class Database:
         """Do *work* as one transaction, again where it collided with another one."""
         for _ in range(RETRIES):
             with suppress(*COLLIDED):
+                began = self._monotonic()
                 done = await self._once(BEGIN, work)
-                self._committed()
+                self._committed(self._monotonic() - began)
                 return done
         raise StoreUnavailable("transactions kept colliding; look for long ones of other programs")
 

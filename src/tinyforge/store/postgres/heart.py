@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import asyncpg
 
-from tinyforge.clock import SECOND, Micros, Moment
+from tinyforge.clock import SECOND, Micros
 from tinyforge.store.postgres.connection import ENVIRONMENT, Connection, connect
+from tinyforge.store.postgres.house import News
 from tinyforge.store.postgres.parts import Parts
 from tinyforge.store.postgres.registry import LAPSED, LEASE_SECONDS, register
 
@@ -34,21 +34,6 @@ SELECT EXISTS (SELECT 1 FROM renewed),
   EXISTS (SELECT 1 FROM events e WHERE fanned_at IS NULL AND NOT EXISTS
     (SELECT 1 FROM servers s WHERE (e.id >> 12 & 511) = s.replica AND e.id > s.instance)),
   EXISTS (SELECT 1 FROM unplanned)"""  # noqa: S608 - a number of ours
-
-
-@dataclass(frozen=True, kw_only=True)
-class News:
-    """What a heartbeat brought. *now* is the database's, read between *asked* and *answered*."""
-
-    now: Moment
-    asked: Micros
-    answered: Micros
-    next_due_at: Moment | None
-    has_ready: bool
-    has_dead: bool
-    has_left_events: bool  # and ours is the first of the replicas that live
-    has_unplanned: bool
-    lease_lost: bool
 
 
 class Heart:

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
-from tinyforge.clock import Clock
 from tinyforge.errors import StoreUnavailable
 from tinyforge.store.postgres.config import ConfigRows
 from tinyforge.store.postgres.connection import ENVIRONMENT, Database
-from tinyforge.store.postgres.heart import Heart, News
+from tinyforge.store.postgres.heart import Heart
 from tinyforge.store.postgres.history import HistoryRows
 from tinyforge.store.postgres.hot import HotPath
+from tinyforge.store.postgres.house import House
 from tinyforge.store.postgres.lives import LifeRows
 from tinyforge.store.postgres.migrate import bring_up_to_date
 from tinyforge.store.postgres.parts import Parts
 from tinyforge.store.postgres.registry import leave, register
 from tinyforge.store.postgres.runs import RunRows
 from tinyforge.store.postgres.upkeep import UpkeepRows
-
-
-@dataclass(frozen=True, kw_only=True)
-class House:
-    """Whom a store serves, and who hears of its commits and heartbeats."""
-
-    clock: Clock
-    version: str
-    committed: Callable[[], None] = lambda: None
-    hear: Callable[[News], None] = lambda _news: None
 
 
 class PostgresStore(ConfigRows, HistoryRows, HotPath, RunRows, LifeRows, UpkeepRows):
@@ -42,7 +31,7 @@ class PostgresStore(ConfigRows, HistoryRows, HotPath, RunRows, LifeRows, UpkeepR
     @asynccontextmanager
     async def open(cls, url: str, house: House) -> AsyncIterator[PostgresStore]:
         """Serve the database as one more replica. NewerSchema, StoreUnavailable."""
-        async with Database.open(url, house.committed) as database:
+        async with Database.open(url, house.clock.monotonic, house.committed) as database:
             await bring_up_to_date(database)
             lease = await register(database, house.version)
             parts = Parts(database, lease.ids, lease.replica, lease.instance, house.clock.monotonic)

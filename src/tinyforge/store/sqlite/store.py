@@ -52,7 +52,7 @@ class SqliteStore(ConfigRows, HistoryRows, HotPath, RunRows, UpkeepRows):
         on_commit: Callable[[int, Micros], None] = lambda _operations, _took: None,
     ) -> AsyncIterator[SqliteStore]:
         """Serve the file in *folder*, made if absent. DataInUse, NewerSchema, StoreUnavailable."""
-        _make(folder)
+        make_folder(folder)
         path = folder / DATABASE
         with sole_owner(folder):
             connection = open_writer(path)
@@ -98,7 +98,8 @@ def _execute(db: apsw.Connection, statement: str, values: tuple[object, ...]) ->
     db.execute(statement, values)
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Have a data folder for its user alone; StoreUnavailable where that cannot be."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:

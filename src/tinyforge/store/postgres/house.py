@@ -1,0 +1,33 @@
+"""What a store on PostgreSQL and the server around it say to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tinyforge.clock import Clock, Micros, Moment
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """What a heartbeat brought. *now* is the database's, read between *asked* and *answered*."""
+
+    now: Moment
+    asked: Micros
+    answered: Micros
+    next_due_at: Moment | None
+    has_ready: bool
+    has_dead: bool
+    has_left_events: bool  # and ours is the first of the replicas that live
+    has_unplanned: bool
+    lease_lost: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """Whom a store serves, and who hears of its commits and heartbeats."""
+
+    clock: Clock
+    version: str
+    committed: Callable[[Micros], None] = lambda _took: None
+    hear: Callable[[News], None] = lambda _news: None
