@@ -35,6 +35,7 @@ def test_nothing_given_is_the_defaults() -> None:
     ("name", "text", "value"),
     [
         ("data", "/var/lib/tinyforge", Path("/var/lib/tinyforge")),
+        ("database", "postgresql://me@db/forge", "postgresql://me@db/forge"),
         ("config", "tinyforge.yaml", Path("tinyforge.yaml")),
         ("listen", "0.0.0.0:80", Listen("0.0.0.0", 80)),  # noqa: S104 - a value, nothing binds
         ("listen", "[::1]:0", Listen("::1", 0)),
@@ -73,6 +74,7 @@ def test_a_setting_is_read_from_environment_and_flag_alike(
     ("name", "text", "fix"),
     [
         ("data", "a\0b", "/var/lib/tinyforge"),
+        ("database", "mysql://me:secret@db/forge", "postgresql://USER@HOST/NAME"),
         ("listen", "8270", "127.0.0.1:8270"),
         ("listen", "::1:80", "127.0.0.1:8270"),
         ("listen", "host:65536", "127.0.0.1:8270"),

@@ -77,12 +77,11 @@ class SystemClock:
 class SteeredClock:
     """Somebody else's clock, as it was read now and then, and the local monotonic one in between.
 
-    It is never ahead of that clock, so nothing is early by it; a reading that took long is
-    believed only where it is later than what we have, or where the last good one is old.
+    It is never ahead of that clock, so nothing is early by it. A reading is behind by up to the
+    time it took; of all readings the one that was least behind counts.
     """
 
-    QUICK: Micros = SECOND // 10
-    OLD: Micros = 15 * SECOND
+    STEADY = 20_000  # the two clocks drift apart by less than one part in so many
 
     def __init__(self, local: Clock) -> None:
         self._local = local
@@ -92,10 +91,11 @@ class SteeredClock:
     def steer(self, now: Moment, asked: Micros, answered: Micros) -> None:
         """Go by *now*, read between two monotonic readings."""
         ahead, last = now - answered, self._read_at
-        if answered - asked <= self.QUICK or last is None or answered - last > self.OLD:
-            self._ahead, self._read_at = ahead, answered
-        else:
-            self._ahead = max(self._ahead, ahead)
+        if last is not None:
+            best = self._ahead - (answered - last) // self.STEADY
+            if 0 < best - ahead <= answered - asked:  # it took that long; more was a step
+                ahead = best
+        self._ahead, self._read_at = ahead, answered
 
     def now(self) -> Moment:
         return self._local.monotonic() + self._ahead

@@ -76,12 +76,11 @@ class Doctor:
 
     def _machine(self, now: Moment) -> list[CheckView]:
         data, database = self.serving.data, self.serving.database
+        files = [] if database is None else [database]
         return [
             machine.disk(data),
-            *machine.files(
-                [(data, 0o700)] if database is None else [(data, 0o700), (database, 0o600)]
-            ),
-            *(machine.wal(path) for path in [database] if path is not None),
+            *machine.files([(data, 0o700), *((file, 0o600) for file in files)]),
+            *map(machine.wal, files),
             machine.zone_data(self.zone_data, now),
         ]
 
