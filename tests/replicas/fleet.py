@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import asyncpg
 
-from tests.postgres import execute
+from tests.postgres import OwnServer, execute
 from tests.torture.checker import violations
 from tests.torture.evidence import TABLES, Evidence, gathered
 from tests.torture.load import BROKEN, Presser, World
@@ -31,11 +31,15 @@ NO_WORDS: tuple[str, ...] = ()
 class Fleet:
     """Replicas by number; each has a data folder of its own, for its socket alone."""
 
-    url: str
+    postgres: OwnServer
     world: World
     presser: Presser = field(default_factory=Presser)
     _lives: dict[int, tuple[Served, ExitStack]] = field(default_factory=dict)
     _count: int = 0
+
+    @property
+    def url(self) -> str:
+        return self.postgres.url
 
     @contextmanager
     def all_ended(self) -> Iterator[Fleet]:
@@ -139,7 +143,7 @@ async def _copied(url: str, target: Path) -> None:
     file = sqlite3.connect(target)
     try:
         for table in TABLES:
-            rows = await connection.fetch(f"SELECT * FROM {table}")
+            rows = await connection.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")
             columns = await connection.fetch(
                 "SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0"
                 " AND NOT attisdropped ORDER BY attnum",

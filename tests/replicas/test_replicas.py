@@ -13,7 +13,7 @@ from tests.torture.load import World
 
 pytestmark = pytest.mark.slow
 
-KILLS = 25
+KILLS, RESTARTS = 25, 4
 BURIED = "SELECT NOT EXISTS (SELECT 1 FROM servers WHERE instance = {})"
 OWNER = "SELECT instance FROM servers ORDER BY started_at LIMIT 1"
 
@@ -21,7 +21,7 @@ OWNER = "SELECT instance FROM servers ORDER BY started_at LIMIT 1"
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
     """Give two replicas at work, on a PostgreSQL of their own."""
-    with own_server() as url, Fleet(url, World(tmp_path)).all_ended() as fleet:
+    with own_server() as postgres, Fleet(postgres, World(tmp_path)).all_ended() as fleet:
         fleet.start(0, fleet.world.at_work)
         fleet.put_in_by_hand()
         fleet.start(1)
@@ -49,5 +49,14 @@ def test_a_replica_that_stood_still_longer_than_its_lease_does_no_harm(fleet: Fl
     served.tell(signal.SIGCONT)
     fleet.wait_until("SELECT count(*) = 2 FROM servers")
     fleet.wait_for_effects(30)
+    fleet.rest()
+    assert fleet.findings() == {}
+
+
+def test_a_database_that_restarts_again_and_again_loses_nothing(fleet: Fleet) -> None:
+    for _ in range(RESTARTS):
+        fleet.wait_for_effects(40)
+        fleet.postgres.restart()
+    fleet.wait_for_effects(40)
     fleet.rest()
     assert fleet.findings() == {}
