@@ -48,9 +48,10 @@ class InvalidConfig(TinyforgeError):
 class InvalidManifest(TinyforgeError):
     """All mistakes at once, each as `file:line: where: what; the fix`."""
 
-    def __init__(self, mistakes: tuple[str, ...]) -> None:
+    def __init__(self, mistakes: tuple[str, ...], source: str) -> None:
         super().__init__("\n".join(mistakes))
         self.mistakes = mistakes
+        self.source = source
 
 
 class UnknownKind(TinyforgeError):

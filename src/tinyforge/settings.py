@@ -233,7 +233,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="database",
-        meaning="A PostgreSQL that several replicas may serve together, as postgresql://…",
+        meaning="A PostgreSQL that several servers share, such as postgresql://USER@HOST/NAME.",
         default="a file in the data folder",
         read=_database,
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import json
+from msgspec.structs import replace
 
 from tests.cli.calls import Calls
 from tests.cli.desk import Desk
@@ -85,7 +86,23 @@ def test_a_manifest_may_come_by_standard_input(
     desk.say("POST /manifest/plan", SAME)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("version: 1 # ä\n".encode())))
     assert call("plan", "-").code == 0
-    assert json.decode(desk.asked[0].body, type=ManifestRequest).source == "standard input"
+    assert json.decode(desk.asked[0].body, type=ManifestRequest).source == "-"
+
+
+LEFT = ChangeView(what="trigger", name="old", action="unchanged", notes=["--prune removes it"])
+
+
+def test_rows_that_left_the_file_are_counted_apart(desk: Desk, call: Calls, manifest: str) -> None:
+    desk.say("POST /manifest/plan", replace(CHANGED, changes=[*CHANGED.changes, LEFT]))
+    said = call("plan", manifest)
+    assert "1 to create, 1 to update, 3 unchanged, 1 no longer in the file" in said.lines
+
+
+def test_rows_that_left_the_file_are_no_change(desk: Desk, call: Calls, manifest: str) -> None:
+    desk.say("POST /manifest/plan", replace(SAME, changes=[LEFT]))
+    said = call("plan", manifest, "--check")
+    assert said.code == 0
+    assert said.lines[-1].endswith("5 rows are as it says, 1 no longer in the file")
 
 
 def test_a_file_that_is_not_there_says_how_to_get_one(desk: Desk, call: Calls) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -17,28 +17,38 @@ NO_ROOM = 1  # fewer than the file has: SQLite keeps what is there and adds none
 PLENTY = 1_000_000
 
 
-@asynccontextmanager
-async def room_for_pages(house: House, pages: int) -> AsyncIterator[None]:
+@contextmanager
+def room_for_pages(house: House, pages: int) -> Iterator[None]:
     """Let the file grow to *pages*, or not at all."""
-    await _limit(house, pages)
+    _limit(house, pages)
     try:
         yield
     finally:
-        await _limit(house, PLENTY)
-
-
-async def _limit(house: House, pages: int) -> None:
-    """Tell the connection that writes: the limit belongs to it alone."""
-    writer = house.store._parts.writer  # noqa: SLF001 - nothing else in the process may write
-
-    def work(db: apsw.Connection) -> None:
-        db.execute(f"PRAGMA max_page_count = {pages}").fetchall()
-
-    await writer.submit(work)
+        _limit(house, PLENTY)
 
 
 @contextmanager
-def small_disk(where: Path, size: str = "4m") -> Iterator[Path]:
+def read_only(house: House) -> Iterator[None]:
+    """Refuse every write."""
+    _tell_writer(house, "PRAGMA query_only = 1")
+    try:
+        yield
+    finally:
+        _tell_writer(house, "PRAGMA query_only = 0")
+
+
+def _limit(house: House, pages: int) -> None:
+    _tell_writer(house, f"PRAGMA max_page_count = {pages}")
+
+
+def _tell_writer(house: House, pragma: str) -> None:
+    """Tell the connection that writes, which is idle now: a limit belongs to its connection."""
+    connection = house.store._parts.writer._connection  # noqa: SLF001 - nobody else may write
+    connection.execute(pragma).fetchall()
+
+
+@contextmanager
+def small_disk(where: Path, size: str = "32m") -> Iterator[Path]:
     """Mount a file system of *size*."""
     where.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", where], check=True)

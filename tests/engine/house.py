@@ -26,7 +26,8 @@ from tinyforge.operations.serving import Serving
 from tinyforge.plugins import Plugins
 from tinyforge.schedule.decision import State
 from tinyforge.server.assembly import Engine, Surroundings, assemble
-from tinyforge.settings import Settings
+from tinyforge.server.running import Server
+from tinyforge.settings import Listen, Settings
 from tinyforge.store.port import EventFilter, RunFilter, Timing
 from tinyforge.store.sqlite.connection import DATABASE
 from tinyforge.store.sqlite.store import SqliteStore
@@ -34,6 +35,7 @@ from tinyforge.testing.clock import MovableClock
 
 BEGIN: Moment = 1_767_614_400_000_000  # 2026-01-05T12:00:00Z, a Monday
 TICK = 30 * SECOND
+PARTS = 4  # of a server that wait for time to go by: ticker, runner, logs, janitor
 PATIENCE = 30.0  # seconds of real time until a test gives up
 H = TypeVar("H", bound=Happening)
 
@@ -295,6 +297,17 @@ def _doors(engine: Engine, settings: Settings) -> Operations:
         serving=serving,
     )
     return open_door(parts)
+
+
+def a_server(folder: Path, clock: MovableClock | None = None) -> tuple[Happenings, Server]:
+    happened = Happenings()
+    server = Server(
+        settings=Settings(data=folder, listen=Listen("127.0.0.1", 0), concurrency=8),
+        clock=clock or MovableClock(BEGIN),
+        plugins=kinds(),
+        listening=[happened],
+    )
+    return happened, server
 
 
 def iso(at: Moment) -> str:

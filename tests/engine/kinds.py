@@ -96,6 +96,10 @@ class PlainBad(WorkloadKind):
             raise SystemExit(3)
         raise RuntimeError("a bug in somebody's kind")
 
+    @classmethod
+    def reap(cls, runs: frozenset[str]) -> None:
+        raise RuntimeError("a bug in somebody's kind")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Touchy(TriggerKind):
@@ -109,6 +113,8 @@ class Touchy(TriggerKind):
         def match(event: Event) -> Match:
             if how == "raise":
                 raise RuntimeError("a bug in somebody's match")
+            if how == "leave":
+                raise SystemExit(3)
             if how == "end":
                 os._exit(ENDED_BY_MATCH)
             if how == "block":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.disks import NO_ROOM, damaged, room_for_pages
-from tests.engine.house import BEGIN, TICK, Happenings, House, iso, kinds, open_house
+from tests.engine.house import BEGIN, PARTS, TICK, House, a_server, iso, open_house
 from tinyforge.clock import HOUR, MINUTE, SECOND, Micros
 from tinyforge.model import Outcome, RunState
 from tinyforge.observe.events import (
@@ -27,11 +27,7 @@ from tinyforge.observe.events import (
 )
 from tinyforge.observe.lines import Level, Line, lines_of
 from tinyforge.observe.metrics import Metrics
-from tinyforge.server.running import Server
-from tinyforge.settings import Listen, Settings
-from tinyforge.testing.clock import MovableClock
 
-PARTS = 4  # of a server that wait for time to go by: ticker, runner, logs, janitor
 MANY = 300  # more than fit into the room that a file's pages have left
 
 
@@ -224,7 +220,7 @@ async def test_rule_09_nothing_is_dispatched_if_storing_fails(house: House) -> N
     before = [await house.state(number) for number in numbers]
     house.happened.forget()
     house.clock.move(MINUTE)
-    async with room_for_pages(house, NO_ROOM):
+    with room_for_pages(house, NO_ROOM):
         assert not await house.sweep()
         assert [await house.state(number) for number in numbers] == before
     dispatched = (SchedulesFired, EventsAccepted, EventsFannedOut)
@@ -371,17 +367,6 @@ async def test_rule_14_ticks_and_fires_are_counted_and_each_fire_is_a_line(tmp_p
 
 def metrics(house: House) -> str:
     return Metrics(house.tally, lambda: True, lambda: 0, "1.0").render().decode()
-
-
-def a_server(folder: Path, clock: MovableClock | None = None) -> tuple[Happenings, Server]:
-    happened = Happenings()
-    server = Server(
-        settings=Settings(data=folder, listen=Listen("127.0.0.1", 0), concurrency=8),
-        clock=clock or MovableClock(BEGIN),
-        plugins=kinds(),
-        listening=[happened],
-    )
-    return happened, server
 
 
 class Written:

@@ -62,6 +62,7 @@ class HandClock:
         with suppress(TimeoutError):
             async with asyncio.timeout(min(at_most / SECOND, 0.02)):
                 await signal.wait()
+        signal.clear()
 
     def advance(self, by: Micros) -> None:
         self.at += by

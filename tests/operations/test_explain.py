@@ -158,6 +158,16 @@ async def test_cron_windows_are_found_in_their_zone(house: House) -> None:
     assert (await explain(house, three_in_berlin + MINUTE, "nightly")).verdict == "not_a_window"
 
 
+async def test_the_last_decisions_lead_to_the_newest_of_them(house: House) -> None:
+    await house.apply()
+    await house.pass_time(0)
+    fired = await explain(house)
+    assert fired.next_command == f"tinyforge explain often {rfc3339(BEGIN)}"
+    house.clock.advance(MINUTE)
+    by_hand = await house.doors.firing.fire("often", None, ME)
+    assert (await explain(house)).next_command == f"tinyforge event show {by_hand.event}"
+
+
 async def test_what_has_no_windows_says_so(house: House) -> None:
     await house.apply()
     await house.doors.firing.fire("button", None, ME)

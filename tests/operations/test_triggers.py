@@ -17,6 +17,13 @@ async def test_all_triggers_are_listed_by_name_with_what_they_say(house: House) 
     ]
 
 
+async def test_a_row_that_cannot_be_read_leads_to_who_says_how_to_repair_it(house: House) -> None:
+    house.by_hand("INSERT INTO triggers(name, kind, config) VALUES ('hand', 'schedule', '{{')")
+    await house.pass_time(0)
+    (found,) = (await house.doors.triggers.find()).items
+    assert (found.state, found.says, found.next_command) == ("broken", "", "tinyforge doctor")
+
+
 async def test_a_list_can_be_narrowed_by_kind_and_state(house: House) -> None:
     await house.apply()
     await house.doors.triggers.pause("often", ME)

@@ -28,7 +28,7 @@ SAID = {
     Refused("no", "do this"): (409, "do this"),
     DataInUse("/data"): (409, ""),
     InvalidConfig("schedule", "too short", "interval"): (422, "tinyforge doctor"),
-    InvalidManifest(("f:1: a: b; c",)): (422, "tinyforge plan FILE"),
+    InvalidManifest(("f:1: a: b; c",), "f"): (422, "tinyforge plan f"),
     UnknownKind("trigger", "x", ("y",)): (422, "tinyforge doctor"),
     StoreUnavailable("disk full"): (503, "tinyforge doctor"),
 }

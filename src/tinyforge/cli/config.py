@@ -22,6 +22,7 @@ STANDARD_INPUT = "-"
 LARGEST = 16 << 20  # bytes of a manifest
 SIGNS = {"create": "+", "update": "~", "delete": "-", "adopt": ">"}
 DONE = {"create": "created", "update": "changed", "delete": "deleted", "adopt": "adopted"}
+KEPT = "unchanged"  # and no longer in the file
 LONGEST_VALUE = 60  # characters of a value in a diff
 
 
@@ -60,7 +61,7 @@ def plan(
         out.raw(reply.body)
     else:
         _planned(out, view)
-    return 1 if check and view.changes else 0
+    return 1 if check and any(change.action != KEPT for change in view.changes) else 0
 
 
 def apply(
@@ -97,25 +98,24 @@ def export(
 
 
 def _request(file: str, flags: ManifestFlags) -> ManifestRequest:
-    source = "standard input" if file == STANDARD_INPUT else file
     return ManifestRequest(
-        source=source,
-        text=_text(file, source),
+        source=file,
+        text=_text(file),
         prune=flags.prune,
         adopt=flags.adopt,
         fire=flags.fire,
     )
 
 
-def _text(file: str, source: str) -> str:
+def _text(file: str) -> str:
     raw = _bytes(file)
     if len(raw) > LARGEST:
-        raise CalledWrongly(f"{source}: larger than {LARGEST >> 20} MiB", "split it in two")
+        raise CalledWrongly(f"{file}: larger than {LARGEST >> 20} MiB", "split it in two")
     try:
         return raw.decode()
     except UnicodeDecodeError as problem:
         line = raw.count(b"\n", 0, problem.start) + 1
-        raise CalledWrongly(f"{source}:{line}: not UTF-8", "save the file as UTF-8") from None
+        raise CalledWrongly(f"{file}:{line}: not UTF-8", "save the file as UTF-8") from None
 
 
 def _bytes(file: str) -> bytes:
@@ -173,10 +173,12 @@ def _value(value: object) -> str:
 
 def _summary(view: PlanView) -> str:
     counts = Counter(change.action for change in view.changes)
+    kept = counts.pop(KEPT, 0)
+    left = f", {kept:,} no longer in the file" if kept else ""
     if not counts:
-        return f"{view.source}: nothing to change, {view.unchanged:,} rows are as it says"
+        return f"{view.source}: nothing to change, {view.unchanged:,} rows are as it says{left}"
     if view.applied:
         done = (f"{count:,} {DONE.get(action, action)}" for action, count in counts.items())
     else:
         done = (f"{count:,} to {action}" for action, count in counts.items())
-    return f"{', '.join(done)}, {view.unchanged:,} unchanged"
+    return f"{', '.join(done)}, {view.unchanged:,} unchanged{left}"

@@ -74,7 +74,16 @@ def refuse_no_data(data: Path, down: ServerDown) -> None:
     for path in (data, database):
         # Reading takes part in the write-ahead log, and so needs to write as well.
         if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
-            raise not_yours(path) from down
+            raise _no_access(path) from down
+
+
+def _no_access(path: Path) -> CommandFailed:
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        return CommandFailed(
+            f"{path} lies on a file system that is mounted read-only",
+            "mount it for writing, or give a copy of the folder with --data",
+        )
+    return not_yours(path)
 
 
 @contextmanager

@@ -182,7 +182,7 @@ class HandChanges:
         draft.mend("trigger", trigger.id, trigger.name, trigger.broken)
         sound = replace(trigger, broken=None)
         text = text_of(trigger_form(sound))
-        if text != await self._text_in_force(trigger.id):
+        if text != await self._text_in_force("trigger", trigger.id):
             draft.triggers.append(TriggerWrite(row=sound, text=text))
         self._plan_timing(one, sound, found, now, draft)
 
@@ -221,7 +221,7 @@ class HandChanges:
         draft.mend("workload", workload.id, workload.name, workload.broken)
         sound = replace(workload, broken=None)
         text = text_of(workload_form(sound))
-        if not found.deleted and text != await self._text_in_force(workload.id):
+        if not found.deleted and text != await self._text_in_force("workload", workload.id):
             draft.workloads.append(WorkloadWrite(row=sound, text=text))
 
     async def _plan_binding(self, binding: Binding, found: Inspected, draft: _Draft) -> None:
@@ -236,11 +236,11 @@ class HandChanges:
         triggers: dict[int, str] = {binding.trigger_id: _name(trigger)}
         workloads: dict[int, str] = {binding.workload_id: _name(workload)}
         text = text_of(binding_form(sound, triggers, workloads))
-        if not found.deleted and text != await self._text_in_force(binding.id):
+        if not found.deleted and text != await self._text_in_force("binding", binding.id):
             draft.bindings.append(BindingWrite(row=sound, text=text))
 
-    async def _text_in_force(self, row_id: int) -> str | None:
-        revisions = await self.store.revisions(row_id)
+    async def _text_in_force(self, what: What, row_id: int) -> str | None:
+        revisions = await self.store.revisions(what, row_id)
         return revisions[-1].text if revisions and revisions[-1].until is None else None
 
     def _problem_of_trigger(self, trigger: Trigger) -> str:

@@ -184,7 +184,7 @@ class FanOut:
             return self._matcher(trigger, rule)(event)
         except UnknownKind as problem:
             return Unmatched(event.id, binding, Outcome.UNKNOWN_KIND, str(problem))
-        except Exception as problem:  # noqa: BLE001 - plugin code; one bad binding must not stop its siblings
+        except (Exception, SystemExit) as problem:  # noqa: BLE001 - plugin code; one bad binding must not stop its siblings
             reason = f"{type(problem).__name__}: {problem}"[:LONGEST_REASON]
             return Unmatched(event.id, binding, Outcome.MATCH_FAILED, reason)
         finally:

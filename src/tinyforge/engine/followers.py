@@ -12,7 +12,7 @@ from tinyforge.errors import InvalidConfig, UnknownKind
 from tinyforge.ids import show
 from tinyforge.kinds import EndedRun, FollowsRuns
 from tinyforge.model import MOST_HOPS, Event, EventDraft, RunId, RunState, Trigger
-from tinyforge.observe.events import HopLimitReached, Observe
+from tinyforge.observe.events import HopLimitReached, KindFailed, Observe
 from tinyforge.plugins import Plugins
 from tinyforge.store.port import Config, Schedules
 
@@ -64,10 +64,18 @@ class Followers:
         if ending.error:
             facts["error"] = ending.error
         for trigger, kind in followers:
-            if kind.follows(ended) and self._may_hop(trigger, ended, cause):
+            if self._follows(trigger, kind, ended) and self._may_hop(trigger, ended, cause):
                 own = facts | {"trigger": trigger.name, "hops": hops(cause.facts) + 1}
                 key = f"r{ending.run_id}.{ending.attempt}.{word}"
                 yield EventDraft(trigger_id=trigger.id, key=key, facts=own)
+
+    def _follows(self, trigger: Trigger, kind: FollowsRuns, ended: EndedRun) -> bool:
+        try:
+            return kind.follows(ended)
+        except (Exception, SystemExit) as bug:  # noqa: BLE001 - plugin code; the run ends all the same
+            problem = f"{type(bug).__name__}: {bug}"
+            self.observe(KindFailed(kind=trigger.kind, doing="follows", problem=problem))
+            return False
 
     def _may_hop(self, trigger: Trigger, ended: EndedRun, cause: Event) -> bool:
         count = hops(cause.facts)

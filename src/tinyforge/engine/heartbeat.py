@@ -36,5 +36,5 @@ class Heartbeat:
         except TinyforgeError as problem:
             self.observe(HeartbeatFailed(problem=str(problem)))
             return
-        if response.status >= 400:  # noqa: PLR2004 - where HTTP's errors begin
+        if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's successes; redirects are not followed
             self.observe(HeartbeatFailed(problem=f"answered {response.status}"))

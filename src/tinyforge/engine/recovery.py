@@ -7,18 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tinyforge.clock import Clock
+from tinyforge.clock import SECOND, Clock, Micros
 from tinyforge.engine.fanout import FanOut
 from tinyforge.engine.followers import Ending, Followers
 from tinyforge.engine.orders import Orders
-from tinyforge.errors import UnknownKind
+from tinyforge.errors import StoreUnavailable, UnknownKind
 from tinyforge.ids import show
 from tinyforge.model import MOST_TRIES, Event, EventDraft, RunState, Workload
-from tinyforge.observe.events import EventQuarantined, EventsAccepted, Observe, RunsRecovered
+from tinyforge.observe.events import (
+    EventQuarantined,
+    EventsAccepted,
+    KindFailed,
+    Observe,
+    RecordingFailed,
+    RunsRecovered,
+)
 from tinyforge.plugins import Plugins
 from tinyforge.store.port import Dead, Events, Lives, Runs
 
 LEFT_AT_ONCE = 1_000
+AFTER_FAILURE: Micros = SECOND
 
 
 class LeftStore(Lives, Events, Runs, Protocol):
@@ -55,11 +63,28 @@ class Recovery:
             self.observe(EventsAccepted(events=[event.id for event in events]))
             await self.fanout.deliver(events)
 
+    async def has_suspects(self) -> bool:
+        """Say whether a server died when it tried one of the events left, alone."""
+        return any(event.tries for event in await self.store.left_events(LEFT_AT_ONCE))
+
+    async def deliver_suspects(self) -> None:
+        """Try those again before anything is leased: no run dies of another's event."""
+        for event in await self.store.left_events(LEFT_AT_ONCE):
+            if event.tries:
+                await self._deliver_one(event)
+
     async def deliver_alone(self) -> None:
         """Fan out what was accepted before the death, one by one, each try stored before it."""
-        while events := await self.store.left_events(LEFT_AT_ONCE):
-            for event in events:
-                await self._deliver_one(event)
+        while True:
+            try:
+                while events := await self.store.left_events(LEFT_AT_ONCE):
+                    for event in events:
+                        await self._deliver_one(event)
+            except StoreUnavailable as problem:
+                self.observe(RecordingFailed(problem=problem.problem))
+                await self.clock.wait(asyncio.Event(), AFTER_FAILURE)
+            else:
+                return
 
     async def _deliver_one(self, event: Event) -> None:
         if event.tries < MOST_TRIES:
@@ -89,7 +114,11 @@ class Recovery:
                 reap = self.plugins.workload_class(kind).reap
             except UnknownKind:
                 continue
-            await asyncio.to_thread(reap, runs)
+            try:
+                await asyncio.to_thread(reap, runs)
+            except (Exception, SystemExit) as bug:  # noqa: BLE001 - plugin code; the start goes on
+                problem = f"{type(bug).__name__}: {bug}"
+                self.observe(KindFailed(kind=kind, doing="reap", problem=problem))
 
     async def _follow_ups(self, over: Sequence[Dead]) -> list[EventDraft]:
         events = await self.store.events_by_id([one.event_id for one in over])

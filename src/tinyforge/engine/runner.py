@@ -192,9 +192,10 @@ class Runner:
         await self.turn()
 
     async def _wait(self, at_most: Micros) -> None:
-        ready_at = self.store.next_ready_at()
+        now = self.clock.now()
+        ready_at = self.store.next_ready_at(now)
         if ready_at is not None and not self.floor.closed:
-            at_most = max(0, min(at_most, ready_at - self.clock.now()))
+            at_most = min(at_most, ready_at - now)
         await self.clock.wait(self.floor.changed, at_most)
 
     async def _cancel_queued(self, run_id: RunId, actor: str) -> None:

@@ -124,7 +124,7 @@ class Worker:
             return "failed", str(failure)[:LONGEST_ERROR], failure.retryable
         except asyncio.CancelledError:
             return self._stopped(order)
-        except Exception as bug:  # noqa: BLE001 - plugin code; a bug there is that run's failure
+        except (Exception, SystemExit) as bug:  # noqa: BLE001 - plugin code; a bug there is that run's failure
             text = f"bug in {order.workload.kind}: {type(bug).__name__}: {bug}"
             return "failed", text[:LONGEST_ERROR], True
         if self.stop is Stop.TIMEOUT:

@@ -38,7 +38,7 @@ class Mistakes:
         lines = [self._line(*mistake) for mistake in found[:MOST_SHOWN]]
         if left := len(found) - len(lines):
             lines.append(f"{self._source}: {left} more mistakes are not shown; repair these first")
-        return InvalidManifest(tuple(lines))
+        return InvalidManifest(tuple(lines), self._source)
 
     def _line(self, line: int, where: str, what: str) -> str:
         place = f"{self._source}:{line}" if line else self._source

@@ -185,6 +185,14 @@ class RunsEnded(Happening, frozen=True, kw_only=True):
     runs: Sequence[EndedRunLine]
 
 
+class KindFailed(Happening, frozen=True, kw_only=True):
+    """Somebody's kind raised where no run and no result can say so."""
+
+    kind: str
+    doing: str  # follows or reap
+    problem: str
+
+
 class RunsRecovered(Happening, frozen=True, kw_only=True):
     """What a server that died had begun."""
 

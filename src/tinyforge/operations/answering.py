@@ -224,10 +224,12 @@ def _to_come(facts: Facts, at: Moment) -> ExplainView:
 
 def summary(facts: Facts, events: Sequence[Event], spans: Sequence[SpanRow]) -> ExplainView:
     """Return the last decisions and what comes next."""
-    decisions = [*map(_fire_line, events), *map(_span_line, spans)]
+    name = facts.trigger.name
+    decisions = [_fire_line(name, event) for event in events]
+    decisions += [_span_line(name, row) for row in spans]
     decisions.sort(key=lambda line: line.at, reverse=True)
     return ExplainView(
-        trigger=facts.trigger.name,
+        trigger=name,
         asked=None,
         verdict="summary",
         words=_standing(facts),
@@ -260,31 +262,43 @@ def _after_summary(facts: Facts, decisions: Sequence[DecisionView]) -> str:
         case "broken" | "disabled":
             return command("trigger", "show", name)
         case "active" if decisions:
-            return command("explain", name, decisions[0].at)
+            return decisions[0].next_command
         case _:
             return command("preview", name)
 
 
-def _fire_line(event: Event) -> DecisionView:
+def _fire_line(name: str, event: Event) -> DecisionView:
     if event.window is None:
         return event_line(event)
     late = f"{length(event.late_by)} late" if event.late_by >= SECOND else "on time"
     words = f"{late}; {counted(event.folded)} folded into it" if event.folded != 0 else late
-    at = rfc3339(event.window)
-    return DecisionView(at=at, verdict="fired", words=words, event=show("evt", event.id))
+    return DecisionView(
+        at=(at := rfc3339(event.window)),
+        verdict="fired",
+        words=words,
+        event=show("evt", event.id),
+        next_command=command("explain", name, at),
+    )
 
 
 def event_line(event: Event) -> DecisionView:
     """Return a fire that no window made."""
-    words = f"by {event.actor}" if event.actor else ""
-    at = rfc3339(event.accepted_at)
-    return DecisionView(at=at, verdict="fired", words=words, event=show("evt", event.id))
+    return DecisionView(
+        at=rfc3339(event.accepted_at),
+        verdict="fired",
+        words=f"by {event.actor}" if event.actor else "",
+        event=(shown := show("evt", event.id)),
+        next_command=command("event", "show", shown),
+    )
 
 
-def _span_line(row: SpanRow) -> DecisionView:
+def _span_line(name: str, row: SpanRow) -> DecisionView:
     why = SKIPPED_BECAUSE.get(row.reason, row.reason)
     words = f"{counted(row.count)} from {rfc3339(row.oldest)} on: {why}"
-    return DecisionView(at=rfc3339(row.newest), verdict="skipped", words=words)
+    at = rfc3339(row.newest)
+    return DecisionView(
+        at=at, verdict="skipped", words=words, next_command=command("explain", name, at)
+    )
 
 
 def counted(count: int | None) -> str:

@@ -65,6 +65,7 @@ class DecisionView(View, frozen=True, kw_only=True):
     verdict: Verdict
     words: str
     event: str | None = None
+    next_command: str = ""
 
 
 class ExplainView(View, frozen=True, kw_only=True):

@@ -55,10 +55,11 @@ class Forecasts:
 
         def look() -> PreviewView:
             fleet = fleet_of(catalog)
+            windows = first_windows(fleet, Stretch(begin, ALWAYS.until), count)
             return PreviewView(
-                windows=first_windows(fleet, Stretch(begin, ALWAYS.until), count),
+                windows=windows,
                 notes=_resting_notes(fleet),
-                next_command="tinyforge simulate",
+                next_command="tinyforge simulate" if windows else "tinyforge trigger list",
             )
 
         return await asyncio.to_thread(look)

@@ -85,12 +85,20 @@ class Manifests:
         try:
             view = await self.apply(request, actor)
         except InvalidManifest as refused:
-            refusal = Refusal(source=request.source, at=self.clock.now(), mistakes=refused.mistakes)
-            with suppress(StoreUnavailable):  # the mistakes are logged all the same
-                await self.store.set_fact(REFUSED_FACT, msgspec.json.encode(refusal).decode())
+            await self._keep_in_mind(request.source, refused)
             raise
         await self.store.set_fact(REFUSED_FACT, None)
         return view
+
+    async def refuse_own(self, source: str, refused: InvalidManifest) -> None:
+        """Tell that the server's own manifest cannot even be read, as mistakes in it are told."""
+        self.observe(ManifestRefused(source=source, mistakes=refused.mistakes))
+        await self._keep_in_mind(source, refused)
+
+    async def _keep_in_mind(self, source: str, refused: InvalidManifest) -> None:
+        refusal = Refusal(source=source, at=self.clock.now(), mistakes=refused.mistakes)
+        with suppress(StoreUnavailable):  # the mistakes are logged all the same
+            await self.store.set_fact(REFUSED_FACT, msgspec.json.encode(refusal).decode())
 
     async def export(self, name: str | None = None) -> ExportView:
         """Return a manifest of all rows, or of those that the manifest *name* owns."""

@@ -62,7 +62,7 @@ def says(kind: str, config: Json) -> str:
         return ""
     words = [_when(config)]
     words += [f"{key} {config[key]}" for key in ("anchor", "spread") if config.get(key)]
-    return ", ".join(words)
+    return ", ".join(filter(None, words))
 
 
 def _when(config: Json) -> str:
@@ -71,7 +71,8 @@ def _when(config: Json) -> str:
         return f"{cron} {zone}"
     if interval := config.get("interval"):
         return f"every {interval}"
-    return f"once at {config.get('at')}"
+    at = config.get("at")
+    return f"once at {at}" if at else ""
 
 
 def state_of(trigger: Trigger, timing: Timing | None) -> TriggerState:
@@ -111,8 +112,10 @@ def _after_trigger(name: str, state: TriggerState) -> str:
             return command("preview", name)
         case "paused":
             return command("trigger", "resume", name)
-        case "disabled" | "broken":
-            return command("trigger", "show", name)
+        case "disabled":
+            return command("explain", name)
+        case "broken":
+            return "tinyforge doctor"
         case _ as never:
             assert_never(never)
 

@@ -56,7 +56,7 @@ class Triggers:
         trigger, timing = await self.reads.trigger_named(name)
         bindings = await self._bindings(trigger)
         events = await self.reads.events(EventFilter(trigger_id=trigger.id, limit=LATEST_EVENTS))
-        revisions = await self.reads.revisions(trigger.id)
+        revisions = await self.reads.revisions("trigger", trigger.id)
         return TriggerDetail(
             trigger=trigger_view(trigger, timing, [one.workload for one in bindings]),
             timing=timing_view(timing, trigger.config) if timing else None,

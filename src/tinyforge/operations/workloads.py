@@ -31,7 +31,7 @@ class Workloads:
     async def show(self, name: str) -> WorkloadDetail:
         workload = await self.reads.workload_named(name)
         bindings = _bindings(await self.reads.catalog(), workload)
-        revisions = await self.reads.revisions(workload.id)
+        revisions = await self.reads.revisions("workload", workload.id)
         latest = await self.reads.runs(RunFilter(workload_id=workload.id, limit=LATEST_RUNS))
         return WorkloadDetail(
             workload=workload_view(workload),

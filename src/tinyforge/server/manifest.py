@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyforge.errors import InvalidManifest
+from tinyforge.manifest.mistakes import Mistakes
+from tinyforge.manifest.text import decode
 from tinyforge.operations.door import Operations
+from tinyforge.operations.manifests import Manifests
 from tinyforge.operations.views import ManifestRequest
 
 AUTHOR = "--config"
@@ -23,18 +28,26 @@ class ConfigFile:
         InvalidManifest where nothing was ever applied, or with `--strict`.
         """
         try:
-            await operations.manifests.apply_own(self._request(), AUTHOR)
+            await self._apply(operations.manifests)
         except InvalidManifest:
             if self.strict or not await self._was_applied(operations):
                 raise
 
-    def _request(self) -> ManifestRequest:
+    async def _apply(self, manifests: Manifests) -> None:
+        source = os.fsencode(self.path).decode(errors="backslashreplace")
         try:
-            text = self.path.read_bytes().decode(errors="surrogateescape")
+            data = await asyncio.to_thread(self.path.read_bytes)
         except OSError as problem:
-            reason = f"{self.path}: cannot be read: {problem.strerror}; mend --config"
-            raise InvalidManifest((reason,)) from problem
-        return ManifestRequest(source=str(self.path), text=text)
+            reason = f"{source}: cannot be read: {problem.strerror}; mend --config"
+            unreadable = InvalidManifest((reason,), source)
+            await manifests.refuse_own(source, unreadable)
+            raise unreadable from problem
+        try:
+            text = decode(data, Mistakes(source))
+        except InvalidManifest as unreadable:
+            await manifests.refuse_own(source, unreadable)
+            raise
+        await manifests.apply_own(ManifestRequest(source=source, text=text), AUTHOR)
 
     async def _was_applied(self, operations: Operations) -> bool:
         rows = await operations.manifests.store.catalog()

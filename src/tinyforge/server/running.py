@@ -13,10 +13,12 @@ from typing import Protocol, cast
 from tinyforge import __version__
 from tinyforge.clock import Clock, Micros, Moment, SteeredClock, SystemClock
 from tinyforge.engine.ticker import clamp
+from tinyforge.errors import InvalidManifest, StoreUnavailable
 from tinyforge.observe.events import (
     Committed,
     Happening,
     Observe,
+    RecordingFailed,
     ServerStarted,
     ServerStopped,
     Started,
@@ -103,7 +105,7 @@ class Server:
         if make is not None:
             self._ways = self._make(make, tally, unready)
             await self._ways.apply_config()
-        await engine.ticker.tick()
+        await self._first_sweep(engine)
         observe(Started(took=self.clock.monotonic() - began))
         for name, part in (
             ("ticker", engine.ticker.run()),
@@ -120,11 +122,24 @@ class Server:
             self._ways = self._make(maker, tally, unready)
         self._tasks.append(self._ways.listen(self._stack))
 
+    async def _first_sweep(self, engine: Engine) -> None:
+        """Record what is due; lease no run before the events that servers died of are tried."""
+        floor = engine.runner.floor
+        floor.closed = await engine.recovery.has_suspects()
+        await engine.ticker.tick()
+        if floor.closed:
+            await engine.recovery.deliver_suspects()
+        floor.closed = False
+
     async def reload(self) -> None:
         """Apply `--config` once more; mistakes are said, and change nothing."""
-        if self._ways is not None:
-            with suppress(Exception):
+        if self._ways is None:
+            return
+        try:
+            with suppress(InvalidManifest):
                 await self._ways.apply_config()
+        except StoreUnavailable as problem:
+            self.engine.observe(RecordingFailed(problem=problem.problem))
 
     async def wait(self) -> None:
         """Return never: raise what ended a part that should have gone on."""
@@ -170,15 +185,15 @@ class Server:
         readiness = Readiness(self.clock.monotonic, tick_interval)
         told: list[Observe] = [*self.listening, tally, readiness]
         if self.settings.heartbeat_url is not None:
-            told.append(self._heartbeat(self.settings.heartbeat_url))
+            told.append(self._heartbeat(self.settings.heartbeat_url, listeners(*told)))
         if self.settings.crash_at is not None:
             told.append(CrashAt.read(self.settings.crash_at))
         return listeners(*told), readiness.problem
 
-    def _heartbeat(self, url: str) -> Observe:
+    def _heartbeat(self, url: str, observe: Observe) -> Observe:
         """Have the URL called after every sweep that could record."""
         make = cast("MakesHeartbeat", import_module("tinyforge.engine.heartbeat").Heartbeat)
-        beat = make(url, listeners(*self.listening))
+        beat = make(url, observe)
         self._spawn("heartbeat", beat.run())
         return beat
 

@@ -15,22 +15,24 @@ W = TypeVar("W", TriggerWrite, WorkloadWrite, BindingWrite)
 
 
 class Revisions:
-    """New revisions of one change, by the row they belong to."""
+    """New revisions of one change. Rows put in by hand may have the id of another noun's row."""
 
     def __init__(self, new_id: Callable[[], int]) -> None:
         self._new_id = new_id
         self.rows: list[tuple[int, str, int, str]] = []
-        self.closed: list[int] = []
-        self.of: dict[int, int] = {}
+        self.ended: list[tuple[What, int]] = []
+        self.of_triggers: dict[int, int] = {}
 
     def add(self, what: What, row_id: int, written: str | None, *, deleted: bool) -> int | None:
-        if deleted:
-            self.closed.append(row_id)
-        elif written is not None:
-            self.of[row_id] = number = self._new_id()
-            self.rows.append((number, what, row_id, written))
-            return number
-        return None
+        if deleted or written is not None:
+            self.ended.append((what, row_id))
+        if deleted or written is None:
+            return None
+        number = self._new_id()
+        self.rows.append((number, what, row_id, written))
+        if what == "trigger":
+            self.of_triggers[row_id] = number
+        return number
 
 
 def trigger_rows(

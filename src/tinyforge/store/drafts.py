@@ -7,11 +7,12 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from tinyforge.clock import Moment
+from tinyforge.clock import SECOND, Micros, Moment
 from tinyforge.ids import Ids
-from tinyforge.model import Event, EventDraft, EventId, Outcome, Result, RunId
-from tinyforge.store.port import FanOutBatch, Matched, Unmatched
+from tinyforge.model import MOST_TRIES, Event, EventDraft, EventId, Outcome, Result, RunId
+from tinyforge.store.port import Dead, FanOutBatch, Matched, Unmatched
 
+APART: Micros = 2 * SECOND
 REASONS = {
     Outcome.SKIPPED_BUSY: "a run of the workload is queued or running, and its queue is `skip`",
     Outcome.SKIPPED_FULL: "1,000 runs of the workload are queued, the most that `every` keeps",
@@ -63,3 +64,17 @@ def only(batch: FanOutBatch, left: frozenset[EventId]) -> FanOutBatch:
         matched=[match for match in batch.matched if match.event_id in left],
         unmatched=[line for line in batch.unmatched if line.event_id in left],
     )
+
+
+def apart(requeued: Sequence[Dead], now: Moment) -> list[tuple[Dead, Moment]]:
+    """Say when each dead run may be tried again.
+
+    The next death of some would be their last: they are tried apart, so that only one dies.
+    """
+    found, last = [], now
+    for dead in sorted(requeued):
+        ready_at = now
+        if dead.deaths == MOST_TRIES - 1:
+            ready_at, last = last, last + APART
+        found.append((dead, ready_at))
+    return found

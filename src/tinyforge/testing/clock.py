@@ -37,7 +37,8 @@ class MovableClock:
         try:
             await waiter[1].wait()
         finally:
-            self._waiting.remove(waiter)
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
 
     async def waited_for(self, times: int = 1) -> None:
         """Return when so many wait for time to go by."""
@@ -49,9 +50,10 @@ class MovableClock:
         """Let time go by; those who waited for less go on."""
         self._now += by
         self._monotonic += by
-        for until, signal in self._waiting:
-            if until <= self._monotonic:
-                signal.set()
+        over = [waiter for waiter in self._waiting if waiter[0] <= self._monotonic]
+        for waiter in over:
+            self._waiting.remove(waiter)
+            waiter[1].set()
 
     def set(self, now: Moment) -> None:
         """Set the wall clock, back or forward, as an administrator would."""

@@ -141,7 +141,9 @@ class Config(Protocol):
         """Read rows that may hold anything, in the order asked for."""
         ...
 
-    async def revisions(self, row_id: int) -> list[Revision]: ...
+    async def revisions(self, what: What, row_id: int) -> list[Revision]:
+        """Return the versions of one row's config, the first one first."""
+        ...
 
     def new_id(self, now: Moment) -> int:
         """Return an id that is higher than all before."""

@@ -74,8 +74,8 @@ class Runs(Protocol):
         """Store outcomes and their follow-up events, and take queued runs."""
         ...
 
-    def next_ready_at(self) -> Moment | None:
-        """Return when the earliest run that waits for its moment may be taken."""
+    def next_ready_at(self, now: Moment) -> Moment | None:
+        """Return when, after *now*, the first run that waits for its moment may be taken."""
         ...
 
     def has_ready(self, now: Moment) -> bool: ...

@@ -62,8 +62,9 @@ MARK_BROKEN = {
     f" FROM {sql.unpacked('what text', 'id', 'problem text')} WHERE r.id = b.id"
     for what, (table, _, _) in TABLES.items()
 }
-CLOSE_REVISIONS = """
-UPDATE revisions SET until_at = $2 WHERE row_id = ANY($1::bigint[]) AND until_at IS NULL"""
+CLOSE_REVISIONS = f"""
+UPDATE revisions r SET until_at = $2 FROM {sql.unpacked("what text", "row_id")}
+WHERE r.row_id = b.row_id AND r.what = b.what AND r.until_at IS NULL"""  # noqa: S608 - our own columns
 PUT_REVISIONS = f"""
 INSERT INTO revisions(id, what, row_id, text, from_at, zone_data, author)
 SELECT b.*, $2::bigint, $3::text, $4::text
@@ -73,7 +74,7 @@ DELETE FROM unplanned u USING {sql.unpacked("what text", "row_id", "last_fired",
 WHERE u.what = b.what AND u.row_id = b.row_id AND u.changes = b.changes"""  # noqa: S608 - our own columns
 REVISIONS = """
 SELECT id, what, row_id, text, zone_data, from_at, until_at, author FROM revisions
-WHERE row_id = $1 ORDER BY from_at, id"""
+WHERE what = $1 AND row_id = $2 ORDER BY from_at, id"""
 
 
 class ConfigRows:
@@ -128,11 +129,11 @@ class ConfigRows:
     async def inspect(self, what: What, row_ids: Sequence[int]) -> list[Inspected]:
         return await self._parts.database.read(lambda s: _inspect(s, what, list(row_ids)))
 
-    async def revisions(self, row_id: int) -> list[Revision]:
+    async def revisions(self, what: What, row_id: int) -> list[Revision]:
         return [
             Revision(
                 id=RevisionId(number),
-                what=what,
+                what=noun,
                 row_id=row,
                 text=written,
                 zone_data=zone,
@@ -140,8 +141,8 @@ class ConfigRows:
                 until=until,
                 author=author,
             )
-            for number, what, row, written, zone, since, until, author in (
-                await self._parts.database.ask(REVISIONS, row_id)
+            for number, noun, row, written, zone, since, until, author in (
+                await self._parts.database.ask(REVISIONS, what, row_id)
             )
         ]
 
@@ -171,7 +172,7 @@ class _Change:
             "triggers": trigger_rows(change.triggers, self._revisions, now),
             "bindings": binding_rows(change.bindings, self._revisions, now),
         }
-        self.timings = StoredTimings(change.timings, self._revisions.of, new_id, now)
+        self.timings = StoredTimings(change.timings, self._revisions.of_triggers, new_id, now)
 
     async def work(self, session: Session) -> None:
         change = self._change
@@ -196,9 +197,8 @@ class _Change:
 
     async def _put_revisions(self, session: Session) -> None:
         revisions = self._revisions
-        closed = [*revisions.closed, *revisions.of]
-        if closed:
-            await session.do(CLOSE_REVISIONS, closed, self._now)
+        if revisions.ended:
+            await session.do(CLOSE_REVISIONS, text(revisions.ended), self._now)
         if revisions.rows:
             values = (self._now, version("tzdata"), self._change.author)
             await session.do(PUT_REVISIONS, text(revisions.rows), *values)

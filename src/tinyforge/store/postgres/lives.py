@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tinyforge.clock import Moment
 from tinyforge.model import Event, EventDraft, Queue, RunId, WorkloadId
-from tinyforge.store.drafts import drafted
+from tinyforge.store.drafts import apart, drafted
 from tinyforge.store.port import Dead
 from tinyforge.store.postgres import statements as sql
 from tinyforge.store.postgres.connection import Session, text
@@ -28,10 +28,10 @@ STILL_DEAD = """
 SELECT r.id, r.attempt FROM runs r WHERE r.id = ANY($1::bigint[]) AND r.state = 3
   AND NOT EXISTS (SELECT 1 FROM servers s WHERE s.instance = r.owner) FOR UPDATE OF r"""
 BACK_TO_QUEUE = f"""
-UPDATE runs SET state = CASE WHEN b.successor IS NULL THEN 2 ELSE 7 END, ready_at = $2::bigint,
+UPDATE runs SET state = CASE WHEN b.successor IS NULL THEN 2 ELSE 7 END, ready_at = b.ready,
   owner = NULL, ended_at = CASE WHEN b.successor IS NULL THEN NULL ELSE $2::bigint END,
   superseded_by = b.successor
-FROM {sql.unpacked("id", "successor")} WHERE runs.id = b.id AND runs.state = 3"""  # noqa: S608 - our own columns
+FROM {sql.unpacked("id", "successor", "ready")} WHERE runs.id = b.id AND runs.state = 3"""  # noqa: S608 - our own columns
 INTERRUPT = """
 UPDATE runs SET state = 8, ended_at = $2, error = $3 WHERE id = ANY($1::bigint[]) AND state = 3"""
 DIED = "the server died while it was deploying"
@@ -63,7 +63,7 @@ class LifeRows:
         async def work(session: Session) -> frozenset[int]:
             lanes = await hold_lanes(session, sorted({dead.workload_id for dead in requeued}))
             still = await _still_dead(session, [*requeued, *interrupted])
-            again = _queued_again([dead for dead in requeued if _token(dead) in still], lanes)
+            again = _queued_again([dead for dead in requeued if _token(dead) in still], lanes, now)
             over = [dead.run_id for dead in interrupted if _token(dead) in still]
             deaths = [
                 (dead.run_id, dead.attempt, dead.started_at, now, "died", DIED)
@@ -76,7 +76,10 @@ class LifeRows:
             return await storing(session, events, now) if events else frozenset()
 
         stored = await self._parts.database.write(work)
-        self._parts.queue.may_have_ready = True
+        if interrupted:  # their workloads are free for the next one
+            self._parts.queue.may_have_ready = True
+        for _, ready_at in apart(requeued, now):
+            self._parts.queue.note(ready_at, now)
         return [event for event in events if event.id in stored]
 
 
@@ -91,14 +94,14 @@ async def _still_dead(session: Session, dead: Sequence[Dead]) -> set[tuple[int, 
 
 
 def _queued_again(
-    requeued: Sequence[Dead], lanes: dict[WorkloadId, Lane]
-) -> list[tuple[RunId, RunId | None]]:
-    """Pair each requeued run with the newer one that supersedes it, if any."""
-    pairs: list[tuple[RunId, RunId | None]] = []
-    for dead in sorted(requeued):
+    requeued: Sequence[Dead], lanes: dict[WorkloadId, Lane], now: Moment
+) -> list[tuple[RunId, RunId | None, Moment]]:
+    """Give each requeued run the newer one that supersedes it, if any, and its moment."""
+    rows: list[tuple[RunId, RunId | None, Moment]] = []
+    for dead, ready_at in apart(requeued, now):
         lane = lanes[dead.workload_id]
         newer = lane.newer_than(dead.event_id) if dead.queue == Queue.LATEST else None
         if newer is None:
             lane.add(dead.event_id, dead.run_id)
-        pairs.append((dead.run_id, newer))
-    return pairs
+        rows.append((dead.run_id, newer, ready_at))
+    return rows

@@ -57,8 +57,9 @@ class Stale(Conflict):
 class RunRows:
     _parts: Parts
 
-    def next_ready_at(self) -> Moment | None:
-        return self._parts.queue.next_ready_at
+    def next_ready_at(self, now: Moment) -> Moment | None:
+        ready_at = self._parts.queue.next_ready_at
+        return None if ready_at is None or ready_at <= now else ready_at
 
     def has_ready(self, now: Moment) -> bool:
         return self._parts.queue.has_ready(now)

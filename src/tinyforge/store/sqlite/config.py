@@ -78,7 +78,8 @@ UPDATE {0} SET broken = b.problem
 FROM (SELECT value ->> 1 AS id, value ->> 2 AS problem FROM jsonb_each(?)) b WHERE {0}.id = b.id"""
 CLOSE_REVISIONS = """
 UPDATE revisions SET until_at = ?2
-WHERE row_id IN (SELECT value FROM json_each(?1)) AND until_at IS NULL"""
+WHERE (row_id, what) IN (SELECT value ->> 1, value ->> 0 FROM jsonb_each(?1))
+  AND until_at IS NULL"""
 PUT_REVISIONS = """
 INSERT INTO revisions(id, what, row_id, text, zone_data, from_at, author)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?3, ?2, ?4 FROM jsonb_each(?1)"""
@@ -145,16 +146,16 @@ class ConfigRows:
     async def inspect(self, what: What, row_ids: Sequence[int]) -> list[Inspected]:
         return await self._parts.read(lambda db: _inspect(db, what, row_ids))
 
-    async def revisions(self, row_id: int) -> list[Revision]:
+    async def revisions(self, what: What, row_id: int) -> list[Revision]:
         query = (
             "SELECT id, what, row_id, text, zone_data, from_at, until_at, author FROM revisions"
-            " WHERE row_id = ? ORDER BY from_at, id"
+            " WHERE row_id = ? AND what = ? ORDER BY from_at, id"
         )
-        rows = await self._parts.read(lambda db: ask(db, query, (row_id,)))
+        rows = await self._parts.read(lambda db: ask(db, query, (row_id, what)))
         return [
             Revision(
                 id=RevisionId(number),
-                what=what,
+                what=noun,
                 row_id=row,
                 text=written,
                 zone_data=zone,
@@ -162,7 +163,7 @@ class ConfigRows:
                 until=until,
                 author=author,
             )
-            for number, what, row, written, zone, since, until, author in rows
+            for number, noun, row, written, zone, since, until, author in rows
         ]
 
     async def change(self, change: ConfigChange, now: Moment) -> list[Event]:
@@ -171,7 +172,7 @@ class ConfigRows:
         triggers = trigger_rows(change.triggers, revisions, now)
         workloads = workload_rows(change.workloads, revisions, now)
         bindings = binding_rows(change.bindings, revisions, now)
-        timings = StoredTimings(change.timings, revisions.of, lambda: ids.next(now), now)
+        timings = StoredTimings(change.timings, revisions.of_triggers, lambda: ids.next(now), now)
 
         def work(db: apsw.Connection) -> None:
             _check_generation(db, change)
@@ -196,9 +197,8 @@ class ConfigRows:
 
 
 def _put_revisions(db: apsw.Connection, revisions: Revisions, now: Moment, author: str) -> None:
-    closed = [*revisions.closed, *revisions.of]
-    if closed:
-        db.execute(CLOSE_REVISIONS, (text(closed), now))
+    if revisions.ended:
+        db.execute(CLOSE_REVISIONS, (text(revisions.ended), now))
     if revisions.rows:
         db.execute(PUT_REVISIONS, (text(revisions.rows), now, version("tzdata"), author))
 

@@ -80,7 +80,8 @@ WHERE typeof(proved_from) = 'integer' AND id IN (SELECT value FROM json_each(?))
 WITHOUT_RESULTS = f"""
 SELECT e.id, b.id FROM events e JOIN bindings b ON b.trigger_id = e.trigger_id
 WHERE e.fanned_at IS NOT NULL
-  AND (SELECT min(v.from_at) FROM revisions v WHERE v.row_id = b.id) < e.fanned_at
+  AND (SELECT min(v.from_at) FROM revisions v
+       WHERE v.row_id = b.id AND v.what = 'binding') < e.fanned_at
   AND (b.deleted_at IS NULL OR b.deleted_at > e.fanned_at AND b.deleted_at <= {LATEST})
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.event_id = e.id AND r.binding_id = b.id)
   AND NOT EXISTS (SELECT 1 FROM results x WHERE x.event_id = e.id AND x.binding_id = b.id)

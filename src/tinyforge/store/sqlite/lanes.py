@@ -173,7 +173,8 @@ class Lanes:
         self._wake(now)
         return bool(self._ready or self._ready_ahead)
 
-    def next_ready_at(self) -> Moment | None:
+    def next_ready_at(self, now: Moment) -> Moment | None:
+        self._wake(now)
         return self._waiting[0][0] if self._waiting else None
 
     def _begin(

@@ -25,7 +25,7 @@ from tinyforge.model import (
     WorkloadId,
 )
 from tinyforge.store.cells import sound_workload
-from tinyforge.store.drafts import drafted
+from tinyforge.store.drafts import apart, drafted
 from tinyforge.store.port import (
     Dead,
     Finished,
@@ -67,9 +67,9 @@ SELECT r.id, r.workload_id, r.event_id, r.attempt, coalesce(r.started_at, r.queu
 FROM runs r LEFT JOIN workloads w ON w.id = r.workload_id
 WHERE r.state = 3 AND r.owner IS NOT ?"""
 BACK_TO_QUEUE = """
-UPDATE runs SET state = iif(b.by IS NULL, 2, 7), ready_at = ?2, owner = NULL,
+UPDATE runs SET state = iif(b.by IS NULL, 2, 7), ready_at = b.ready, owner = NULL,
   ended_at = iif(b.by IS NULL, NULL, ?2), superseded_by = b.by
-FROM (SELECT value ->> 0 AS id, value ->> 1 AS by FROM jsonb_each(?1)) b
+FROM (SELECT value ->> 0 AS id, value ->> 1 AS by, value ->> 2 AS ready FROM jsonb_each(?1)) b
 WHERE runs.id = b.id AND runs.state = 3"""
 INTERRUPT = """
 UPDATE runs SET state = 8, ended_at = ?2, error = ?3
@@ -84,8 +84,8 @@ class Stale(Conflict):
 class RunRows:
     _parts: Parts
 
-    def next_ready_at(self) -> Moment | None:
-        return self._parts.lanes.next_ready_at()
+    def next_ready_at(self, now: Moment) -> Moment | None:
+        return self._parts.lanes.next_ready_at(now)
 
     def has_ready(self, now: Moment) -> bool:
         return self._parts.lanes.has_ready(now)
@@ -300,25 +300,17 @@ class RunRows:
 
     def _queued_again(
         self, requeued: Sequence[Dead], interrupted: Sequence[Dead], now: Moment
-    ) -> list[tuple[RunId, RunId | None]]:
-        """Free the workloads of the dead; pair each requeued run with the newer one, if any."""
+    ) -> list[tuple[RunId, RunId | None, Moment]]:
+        """Free the workloads of the dead; give each requeued run the newer one, and its moment."""
         lanes = self._parts.lanes
         for dead in (*requeued, *interrupted):
             lanes.ended(dead.workload_id, dead.run_id, now)
-        return [
-            (
-                dead.run_id,
-                lanes.put_back(
-                    dead.workload_id,
-                    dead.queue,
-                    Queued(
-                        dead.event_id, dead.run_id, dead.binding_id, dead.attempt, now, ahead=False
-                    ),
-                    now,
-                ),
-            )
-            for dead in sorted(requeued)
-        ]
+        rows = []
+        for dead, ready_at in apart(requeued, now):
+            again = (dead.event_id, dead.run_id, dead.binding_id, dead.attempt, ready_at, False)
+            by = lanes.put_back(dead.workload_id, dead.queue, Queued(*again), now)
+            rows.append((dead.run_id, by, ready_at))
+        return rows
 
 
 def _run_number(row: tuple[object, ...]) -> int:

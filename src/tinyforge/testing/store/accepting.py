@@ -54,7 +54,7 @@ class AcceptingContract:
             True,
         )
         assert (stored.accepted_at, stored.fanned_at, stored.key) == (NOW, None, "abc")
-        assert stored.revision_id == (await store.revisions(site.trigger.id))[0].id
+        assert stored.revision_id == (await store.revisions("trigger", site.trigger.id))[0].id
 
     async def test_a_key_is_accepted_once(self, store: Store) -> None:
         site = await put_site(store)

@@ -100,7 +100,7 @@ class ConfiguringContract:
         after = replace(site.trigger, config={"a": 1})
         await _write(store, triggers=[TriggerWrite(row=after, text='{"a":1}')])
         await _write(store, triggers=[TriggerWrite(row=after, text=None, deleted=True)])
-        first, second = await store.revisions(site.trigger.id)
+        first, second = await store.revisions("trigger", site.trigger.id)
         assert (first.text, first.since, first.until) == ("{}", NOW, NOW + MINUTE)
         assert (second.text, second.since, second.until) == ('{"a":1}', NOW + MINUTE, NOW + MINUTE)
         assert (second.author, second.what) == ("test", "trigger")
@@ -108,11 +108,23 @@ class ConfiguringContract:
 
     async def test_the_same_config_makes_no_new_version(self, store: Store) -> None:
         site = await put_site(store)
-        (revision,) = await store.revisions(site.trigger.id)
+        (revision,) = await store.revisions("trigger", site.trigger.id)
         kept = (await store.trigger_named("site"))[0]
         await _write(store, triggers=[TriggerWrite(row=kept, text=None)])
-        assert await store.revisions(site.trigger.id) == [revision]
+        assert await store.revisions("trigger", site.trigger.id) == [revision]
         assert (await store.trigger_named("site"))[0].revision_id == revision.id
+
+    async def test_rows_of_two_nouns_with_one_id_have_versions_of_their_own(
+        self, store: Store
+    ) -> None:
+        site = await put_site(store)
+        number = site.trigger.id
+        workload = Workload(id=WorkloadId(number), name="by-hand", kind="http", config={})
+        await _write(store, workloads=[WorkloadWrite(row=workload, text='{"kind":"http"}')])
+        (of_trigger,) = await store.revisions("trigger", number)
+        (of_workload,) = await store.revisions("workload", number)
+        assert (of_trigger.text, of_trigger.until) == ("{}", None)
+        assert (of_workload.text, of_workload.until) == ('{"kind":"http"}', None)
 
     async def test_a_broken_row_says_why_until_it_is_mended(self, store: Store) -> None:
         site = await put_site(store)

@@ -70,6 +70,18 @@ class DyingContract:
                 await take(store)
         assert counted == [1, 2, 3]
 
+    async def test_runs_whose_next_death_is_their_last_are_tried_apart(self, bench: Bench) -> None:
+        async with bench.open() as store:
+            await fire(store, await put_site(store, Planned(workloads=2)))
+            await take(store)
+        async with bench.open() as store:
+            await store.recover(await store.dead_runs(), (), (), NOW)
+            assert len(await take(store)) == 2
+        async with bench.open() as store:
+            await store.recover(await store.dead_runs(), (), (), NOW)
+            assert len(await take(store)) == 1
+            assert len(await take(store, now=NOW + MINUTE)) == 1
+
     async def test_the_token_of_a_dead_server_is_stale(self, bench: Bench) -> None:
         event, taken = await _die_with_a_run(bench)
         async with bench.open() as store:
@@ -84,7 +96,7 @@ class DyingContract:
             site = await put_site(store, Planned(queue=Queue.EVERY))
             waiting = [(await fire(store, site, ready_at=NOW + n))[0] for n in (0, MINUTE, 0)]
         async with bench.open() as store:
-            assert store.next_ready_at() is None
+            assert store.next_ready_at(NOW) is None
             (first,) = await take(store)
             turn = await finish(store, succeeded(first), free=9)
             assert [run.event_id for run in (first, *turn.taken)] == [

@@ -157,7 +157,7 @@ class QueuesContract:
         site = await put_site(store)
         await fire(store, site, ready_at=NOW + MINUTE)
         assert await take(store, now=NOW + MINUTE - 1) == []
-        assert store.next_ready_at() == NOW + MINUTE
+        assert store.next_ready_at(NOW) == NOW + MINUTE
         assert not store.has_ready(NOW)
         assert store.has_ready(NOW + MINUTE)
         assert len(await take(store, now=NOW + MINUTE)) == 1

@@ -221,7 +221,7 @@ class TimeContract:
         await fire(store, site, ready_at=NOW + DAY + MINUTE)
         await store.mark(NOW + DAY)
         await store.lower_mark(NOW)
-        assert store.next_ready_at() == NOW + MINUTE
+        assert store.next_ready_at(NOW) == NOW + MINUTE
         assert len(await take(store, now=NOW + MINUTE)) == 1
 
 
