@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from tests.torture.served import wait_until
+
 GIVEN = "TINYFORGE_TEST_DATABASE"
 NUMBERS = count(1)
 
@@ -42,8 +44,18 @@ class OwnServer:
 
     def restart(self) -> None:
         """End it as a crash would, and start it again."""
-        os.kill(self.process.get_pid(), signal.SIGQUIT)
+        number = self.process.get_pid()
+        os.kill(number, signal.SIGQUIT)
+        wait_until(lambda: _is_over(number), "PostgreSQL ends")
         self.process.ensure_postgres_running()
+
+
+def _is_over(number: int) -> bool:
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return True
+    return state == "Z"
 
 
 @contextmanager

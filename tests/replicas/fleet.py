@@ -123,12 +123,13 @@ class Fleet:
         wanted = len(self.world.effects.read_text().splitlines()) + more
         wait_until(lambda: len(self.world.effects.read_text().splitlines()) >= wanted, "effects")
 
-    def findings(self) -> dict[str, list[str]]:
-        """Return what the checker finds in the database and among the effects."""
+    def findings(self, *, was_away: bool = False) -> dict[str, list[str]]:
+        """Return what the checker finds; where the database *was_away*, callers may be told so."""
         found = violations(self.evidence())
-        if self.presser.refused:
-            found["refused"] = self.presser.refused
-        return found
+        refused = [
+            said for said in self.presser.refused if not (was_away and said.startswith("503 "))
+        ]
+        return {**found, "refused": refused} if refused else found
 
     def evidence(self) -> Evidence:
         self.world.database.parent.mkdir(exist_ok=True)

@@ -75,6 +75,14 @@ class Runner:
 
     async def turn(self) -> bool:
         """Store outcomes, take what may run, hand it to the workers; False: there was nothing."""
+        try:
+            return await self._turn()
+        except StoreUnavailable as problem:
+            self._failing = True
+            self.observe(RecordingFailed(problem=problem.problem))
+            return False
+
+    async def _turn(self) -> bool:
         await self._take_arrived()
         ends, self._ends = self._ends, []
         places = self.floor.offer(len(ends))
@@ -82,12 +90,10 @@ class Runner:
             drafts = await self._follow_ups(ends)
             finished = [end.finished for end in ends]
             done = await self.store.turn(finished, drafts, places, self.clock.now())
-        except StoreUnavailable as problem:
+        except StoreUnavailable:
             self.floor.withdraw(places, len(ends))
             self._ends = ends + self._ends  # kept until it lands; the lease is ours meanwhile
-            self._failing = True
-            self.observe(RecordingFailed(problem=problem.problem))
-            return False
+            raise
         self._failing = False
         self.floor.begin(done.taken, places.free + places.ahead)
         self._announce(ends)
@@ -225,7 +231,11 @@ class Runner:
             return
         taken = list(arrived)
         arrived.clear()
-        self._leased.extend(await self.orders.prepare(taken))
+        try:
+            self._leased.extend(await self.orders.prepare(taken))
+        except StoreUnavailable:
+            arrived.extendleft(reversed(taken))  # for the next turn
+            raise
         self.observe(RunsStarted(runs=[run.run_id for run in taken]))
         self._employ()
 

@@ -35,6 +35,8 @@ COLLIDED = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
+    asyncpg.InvalidCachedStatementError,  # a migration passed by
+    asyncpg.OutdatedSchemaCacheError,
 )
 ENVIRONMENT = (  # the machine's fault, not the statement's
     asyncpg.PostgresConnectionError,
@@ -154,7 +156,8 @@ class Database:
                     done = await work(Session(connection))
                     await connection.execute("COMMIT")
                 except ENVIRONMENT:
-                    connection.terminate()
+                    with suppress(asyncpg.InterfaceError):  # it is gone already
+                        connection.terminate()
                     raise
                 except BaseException:
                     with suppress(*ENVIRONMENT, asyncpg.PostgresError):
