@@ -15,11 +15,11 @@ from benchmarks.figures import Baseline, Figure, Size
 from benchmarks.fleet import NEWER, Fleet, spread_over, write_fleet
 from benchmarks.work import PATIENCE, SUCCEEDED, Probe
 from tinyforge.clock import SECOND
-from tinyforge.engine.floor import AHEAD
 from tinyforge.settings import Settings
 from tinyforge.store.sqlite.connection import DATABASE, open_reader
 from tinyforge.store.sqlite.parts import ask
 
+AHEAD = 1_000  # runs leased before a worker is free
 MUSTS = {AHEAD: 20_000, 0: 5_000}  # runs per second, by how many are leased ahead
 AIMS = {AHEAD: 40_000}
 

@@ -63,8 +63,10 @@ def test_help_lists_every_command_and_the_first_steps(call: Calls) -> None:
         (("triger", "list"), "there is no command 'triger'", "tinyforge trigger --help"),
         (("cancel",), "there is no command 'cancel'", "tinyforge run cancel --help"),
         (("run", "lst"), "there is no command 'run lst'", "tinyforge run list --help"),
-        (("run", "show"), "RUN requires an argument", "tinyforge run show --help"),
+        (("run", "show"), "tinyforge run show needs RUN", "tinyforge run show --help"),
+        (("run", "list", "more"), "run list takes no 'more'", "tinyforge run list --help"),
         (("run", "list", "--limit", "0"), "Must be > 0", "tinyforge run list --help"),
+        (("run", "list", "--limit"), "error: --limit needs a value", "tinyforge run list --help"),
         (("run", "list", "--state", "bad"), "Choose from", "tinyforge run list --help"),
         (("run", "list", "--colour"), "--colour", "tinyforge run list --help"),
         (("explain", "nightly", "--colour"), "no option --colour", "add --help to see all"),
@@ -171,6 +173,18 @@ def test_a_reader_that_goes_away_ends_it_silently(desk: Desk) -> None:
         assert process.wait(30) == 141
         assert process.stderr is not None
         assert process.stderr.read() == ""
+
+
+def test_a_full_disk_behind_the_output_is_said_in_a_line(desk: Desk) -> None:
+    desk.say("GET /runs", views.page(views.run()))
+    with (
+        Path("/dev/full").open("w") as full,
+        called(desk, "run", "list", stdout=full.fileno()) as process,
+    ):
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert process.wait(30) == 1
+    assert said == ("error: standard output: No space left on device\nfix: make room for it\n")
 
 
 def test_ctrl_c_ends_the_following_and_not_the_run(desk: Desk) -> None:

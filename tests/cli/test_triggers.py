@@ -34,7 +34,7 @@ def test_no_triggers_at_all_says_how_to_get_some(desk: Desk, call: Calls) -> Non
     desk.say("GET /triggers", views.page())
     said = call("trigger", "list")
     assert (said.code, said.out) == (0, "")
-    assert said.err == f"no triggers\nnext: tinyforge init --data {desk.data}\n"
+    assert said.err == "no triggers\nnext: tinyforge init\n"
 
 
 def test_a_broken_trigger_is_named_below_the_list(desk: Desk, call: Calls) -> None:
@@ -155,6 +155,13 @@ def test_what_did_not_match_says_why_and_what_to_type(desk: Desk, call: Calls) -
     assert said.code == 0
     assert "branch is 'dev', not 'main'" in said.out
     assert said.last == f"next: tinyforge trigger show push --data {desk.data}"
+
+
+def test_what_could_not_be_matched_is_a_failure(desk: Desk, call: Calls) -> None:
+    broken = views.result("match_failed", reason="command: must be a list")
+    desk.say("POST /workloads/site/deploy", views.fire(broken))
+    assert call("deploy", "site").code == 1
+    assert call("deploy", "site", "--json").code == 1
 
 
 def test_a_dry_run_follows_nothing_even_when_asked_to_wait(desk: Desk, call: Calls) -> None:

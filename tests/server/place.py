@@ -86,7 +86,7 @@ class Server:
 @dataclass(frozen=True)
 class Place:
     folder: Path
-    capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str] | None = None  # what commands say is read from it
 
     @property
     def data(self) -> Path:
@@ -98,6 +98,7 @@ class Place:
 
     @cached_property
     def call(self) -> Calls:
+        assert self.capsys is not None
         return Calls(self.capsys, self.data)
 
     def write(self, manifest: str) -> None:
@@ -142,8 +143,8 @@ class Place:
         return self.done(*words, "--json").out
 
     def fire(self, *words: str) -> FireView:
-        """Fire a trigger, or `deploy` a workload."""
-        return strict_json.decode(self.asked(*words), type=FireView)
+        """Fire a trigger, or `deploy` a workload, whatever comes of it."""
+        return strict_json.decode(self.call(*words, "--json").out, type=FireView)
 
     def deploy(self, workload: str) -> str:
         """Queue a run, and return its id."""
@@ -167,8 +168,11 @@ class Place:
         """Return the log of a run that is over or at work."""
         return self.done("run", "logs", run).lines
 
+    def until(self, happened: Callable[[], bool], what: str) -> None:
+        wait_until(happened, what)
+
     def until_run_is(self, state: str, run: str) -> RunDetail:
-        wait_until(lambda: self.run(run).run.state == state, f"{run} is {state}")
+        self.until(lambda: self.run(run).run.state == state, f"{run} is {state}")
         return self.run(run)
 
     def until_all_over(self, workload: str, count: int) -> list[RunView]:
@@ -178,7 +182,7 @@ class Place:
             runs = self.runs_of(workload)
             return len(runs) >= count and all(run.ended_at for run in runs)
 
-        wait_until(are_over, f"{count} runs of {workload} are over")
+        self.until(are_over, f"{count} runs of {workload} are over")
         return self.runs_of(workload)
 
     def _items(self, kind: type[Page[T]], *words: str) -> list[T]:

@@ -16,6 +16,7 @@ from tinyforge.cli.tables import Column
 from tinyforge.operations.views import FireView, ResultView
 
 SUCCEEDED = "succeeded"
+FAILED = frozenset({"match_failed", "unknown_kind", "quarantined"})  # outcomes
 DEPLOYS = "deploy."  # triggers that `deploy` made: they have no rules
 
 
@@ -32,24 +33,28 @@ NO_FLAGS = FireFlags()
 
 
 def report(out: Screen, api: Api, reply: Reply[FireView], flags: FireFlags) -> int:
-    """Show what came of it; with `--wait` return 0 only when a run was made and all succeeded.
+    """Show what came of it; return 1 where a binding could not be served.
 
-    That no rule was applied is said where a rule might have been.
+    With `--wait` return 0 only when a run was made and all succeeded.
     """
     view = reply.read()
     waits = flags.wait and not view.dry_run
     if out.shared.json:
-        return _wait_for_programs(out, api, view) if waits else out.raw(reply.body)
+        return _wait_for_programs(out, api, view) if waits else out.raw(reply.body) or _code(view)
     _results(out, view)
     runs = [result for result in view.results if result.run]
     if not waits:
         out.next(view.next_command)
-        return 0
+        return _code(view)
     if not runs:
         out.hint("nothing was queued, so there is nothing to wait for")
         out.next(view.next_command)
         return 1
-    return _wait(out, api, runs)
+    return _wait(out, api, runs) or _code(view)
+
+
+def _code(view: FireView) -> int:
+    return 1 if any(result.outcome in FAILED for result in view.results) else 0
 
 
 def _results(out: Screen, view: FireView) -> None:
@@ -95,4 +100,4 @@ def _wait_for_programs(out: Screen, api: Api, view: FireView) -> int:
             endings.append(ending := follow_to_end(out, api, result.run, quiet=True))
             out.out.write(json.encode(ending.detail).decode() + "\n")
     good = bool(endings) and all(ending.state == SUCCEEDED for ending in endings)
-    return 0 if good else 1
+    return _code(view) if good else 1

@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from cyclopts import CycloptsError, UnknownCommandError
+from cyclopts import (
+    CycloptsError,
+    MissingArgumentError,
+    UnknownCommandError,
+    UnusedCliTokensError,
+)
 
 from tinyforge.cli.commands import COMMANDS, GROUPS, build
 from tinyforge.cli.failure import CalledWrongly, CommandFailed
@@ -19,6 +25,7 @@ from tinyforge.cli.text import safe_line
 from tinyforge.errors import InvalidSettings, TinyforgeError
 
 STOPPED, NO_READER = 130, 141
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def main() -> int:
@@ -35,10 +42,19 @@ def run(words: Sequence[str]) -> int:
         code = _outcome(list(words))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes once more at its end, and must find somebody to write to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return NO_READER
+    except OSError as problem:
+        if problem.errno not in NO_ROOM:
+            raise
+        _write_no_more()
+        return _failed(CommandFailed(f"standard output: {problem.strerror}", "make room for it"))
     return code
+
+
+def _write_no_more() -> None:
+    """Give Python somebody to write to, for it flushes once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _outcome(words: list[str]) -> int:
@@ -60,11 +76,22 @@ def failure(problem: CycloptsError | TinyforgeError) -> CommandFailed:
             return _unknown(problem)
         case CycloptsError():
             words = " ".join(("tinyforge", *(problem.command_chain or ())))
-            return CalledWrongly(str(problem).strip(), f"{words} --help")
+            return CalledWrongly(_mistake(problem, words), f"{words} --help")
         case InvalidSettings(mistakes=mistakes):
             return CalledWrongly("the settings have mistakes", "", mistakes)
         case _:
             return CommandFailed(str(problem))
+
+
+def _mistake(problem: CycloptsError, words: str) -> str:
+    match problem:
+        case MissingArgumentError(argument=argument) if argument is not None:
+            name = argument.name
+            return f"{name} needs a value" if name.startswith("-") else f"{words} needs {name}"
+        case UnusedCliTokensError(unused_tokens=[first, *_]):
+            return f"{words} takes no {first!r}"
+        case _:
+            return str(problem).strip()
 
 
 def _unknown(problem: UnknownCommandError) -> CommandFailed:

@@ -53,8 +53,12 @@ def list_(
         return out.raw(reply.body)
     page = reply.read()
     if not out.table(COLUMNS, (_row(out, trigger) for trigger in page.items)):
-        out.hint("no triggers" if kind is None and state is None else "no such triggers")
-        out.next("tinyforge init" if kind is None and state is None else "tinyforge trigger list")
+        if kind is None and state is None:
+            out.hint("no triggers")
+            out.hint("next: tinyforge init")  # which takes no --data
+        else:
+            out.hint("no such triggers")
+            out.next("tinyforge trigger list")
     _say_broken(out, page.items)
     return 0
 

@@ -54,16 +54,18 @@ class Bounds:
 
     async def of(self, trigger_ids: Sequence[TriggerId]) -> tuple[Mapping[TriggerId, Bound], int]:
         """Return what is bound to each, all of one generation of the config, and its number."""
-        self._forget_if_changed(await self.store.generation(), len(trigger_ids))
+        self._forget_if_changed(await self.store.generation())
         wanted = set(trigger_ids)
         while missing := sorted(number for number in wanted if number not in self._kept):
-            found = await self.store.routes(missing)
-            self._forget_if_changed(found.generation, 0)
+            if len(self._kept) + len(missing) > MOST_KEPT:
+                self._kept.clear()
+            found = await self.store.routes(sorted(n for n in wanted if n not in self._kept))
+            self._forget_if_changed(found.generation)
             self._kept.update(self._bound(found.rows))
         return self._kept, self._generation
 
-    def _forget_if_changed(self, generation: int, coming: int) -> None:
-        if generation != self._generation or len(self._kept) + coming > MOST_KEPT:
+    def _forget_if_changed(self, generation: int) -> None:
+        if generation != self._generation:
             self._kept.clear()
             self._generation = generation
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tinyforge.store.port import Places, TakenRun
 
-AHEAD = 1_000  # runs of idempotent kinds leased before a worker is free
+AHEAD = 4_000  # runs of idempotent kinds leased before a worker is free
 
 
 @dataclass

@@ -14,7 +14,8 @@ from tinyforge.model import Event, TriggerId, Workload, WorkloadId
 from tinyforge.plugins import Plugins
 from tinyforge.store.port import Config, Runs, Schedules, TakenRun
 
-MOST_KEPT = 20_000  # workloads, and names of triggers
+MOST_WORKLOADS = 20_000
+MOST_LABELS = 100_000
 GONE = "its workload was deleted"
 
 
@@ -70,11 +71,11 @@ class Orders:
     async def _know(self, wanted: Sequence[WorkloadId]) -> None:
         """Read workloads that are not known in the config in force."""
         generation = await self.store.generation()
-        if generation != self._generation or len(self._known) > MOST_KEPT:
+        if generation != self._generation or len(self._known) > MOST_WORKLOADS:
             self._known.clear()
             self._labels.clear()
             self._generation = generation
-        if len(self._labels) > MOST_KEPT:
+        if len(self._labels) > MOST_LABELS:
             self._labels.clear()
         missing = sorted({number for number in wanted if number not in self._known})
         if not missing:

@@ -21,6 +21,7 @@ from tinyforge.errors import Conflict, StoreUnavailable
 from tinyforge.ids import show
 from tinyforge.model import EventDraft, RunId, RunState
 from tinyforge.observe.events import (
+    DeploysDone,
     EndedRunLine,
     EventsAccepted,
     Observe,
@@ -85,6 +86,8 @@ class Runner:
     async def _turn(self) -> bool:
         await self._take_arrived()
         ends, self._ends = self._ends, []
+        if ends:
+            self.observe(DeploysDone(runs=[end.finished.run.run_id for end in ends]))
         places = self.floor.offer(len(ends))
         try:
             drafts = await self._follow_ups(ends)
@@ -259,7 +262,6 @@ class Runner:
                 clock=self.clock,
                 logs=self.logs,
                 watch=self.watch,
-                observe=self.observe,
                 threads=ThreadPoolExecutor(self.floor.concurrency, DEPLOY_THREADS),
                 ended=self._note_end,
             )

@@ -18,7 +18,6 @@ from tinyforge.errors import DeployFailed
 from tinyforge.ids import show
 from tinyforge.kinds import DeployContext, WorkloadKind
 from tinyforge.model import Event, RunState, Workload
-from tinyforge.observe.events import DeployDone, Observe
 from tinyforge.store.port import Finished, TakenRun
 
 ATTEMPT_LINES = 1_000_000  # numbers of log chunks that one attempt has for itself
@@ -60,7 +59,6 @@ class Bench:
     clock: Clock
     logs: LogKeeper
     watch: Watch
-    observe: Observe
     threads: Executor
     ended: Callable[[End], None]
 
@@ -108,7 +106,6 @@ class Worker:
                 await self._absorb()
         finally:
             self.deploying = False
-        bench.observe(DeployDone(run_id=order.run.run_id))
         if log.is_touched:
             await bench.logs.close(log)
         bench.ended(_end(order, (outcome, error, retryable), began, bench.clock.now()))

@@ -162,10 +162,10 @@ class RunsStarted(Happening, frozen=True, kw_only=True):
     runs: Sequence[RunId]
 
 
-class DeployDone(Happening, frozen=True, kw_only=True):
-    """The effect is complete, and its outcome not stored yet."""
+class DeploysDone(Happening, frozen=True, kw_only=True):
+    """Effects are complete, and their outcomes not stored yet."""
 
-    run_id: RunId
+    runs: Sequence[RunId]
 
 
 class EndedRunLine(Struct, frozen=True, kw_only=True, gc=False):

@@ -60,7 +60,7 @@ SINGLE: Mapping[type[Happening], tuple[Level, str]] = {
     events.EventQuarantined: (Level.ERROR, "an event is given up: its fan-out died each time"),
     events.HopLimitReached: (Level.ERROR, "not fired: too many runs have followed one another"),
     events.RunsStarted: (Level.DEBUG, "runs began"),
-    events.DeployDone: (Level.DEBUG, "a deploy is done, its outcome not stored yet"),
+    events.DeploysDone: (Level.DEBUG, "deploys are done, their outcomes not stored yet"),
     events.KindFailed: (Level.ERROR, "a kind has a bug; what it was asked for is left out"),
     events.RunsRecovered: (Level.WARNING, "runs of a server that died were taken over"),
     events.ManifestApplied: (Level.INFO, "manifest applied"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from tinyforge.clock import MINUTE, Clock, Moment, rfc3339
+from tinyforge.errors import UnknownKind
 from tinyforge.ids import show
 from tinyforge.model import Binding, RunState, Trigger, Workload
 from tinyforge.operations import machine
@@ -19,6 +21,7 @@ from tinyforge.operations.commands import command
 from tinyforge.operations.manifests import REFUSED_FACT, Refusal
 from tinyforge.operations.roles import Reads
 from tinyforge.operations.serving import Serving
+from tinyforge.plugins import Plugins, Role
 from tinyforge.references import unresolved
 from tinyforge.store.port import Catalog, Counts, RunFilter, What
 
@@ -42,6 +45,7 @@ class Doctor:
     store: Examined
     serving: Serving
     clock: Clock
+    plugins: Plugins
     zone_data: str  # the version in use
 
     async def examine(self) -> DoctorView:
@@ -54,6 +58,7 @@ class Doctor:
             *await asyncio.to_thread(self._machine, now),
             *await self._file(),
             *rows(catalog),
+            *await asyncio.to_thread(lambda: list(kinds(catalog, self.plugins, self.serving))),
             *await asyncio.to_thread(lambda: list(references(catalog, self.serving))),
             windows(counts, self.serving, now),
             await self._queue(counts, now),
@@ -157,6 +162,26 @@ def _repair(row: Trigger | Workload | Binding) -> str:
     if owner == "manifest":
         return f"correct it in the manifest named {name}, then: tinyforge apply FILE"
     return "correct the row where it was written, or: tinyforge export > FILE, edit, apply --adopt"
+
+
+def kinds(catalog: Catalog, plugins: Plugins, serving: Serving) -> Iterator[CheckView]:
+    """Name each kind in use that cannot be had; away from the server it may be there."""
+    named: Sequence[tuple[Role, Sequence[Trigger] | Sequence[Workload]]] = (
+        ("trigger", catalog.triggers),
+        ("workload", catalog.workloads),
+    )
+    for role, found in named:
+        uses = Counter(row.kind for row in found if not row.broken)
+        for kind, count in sorted(uses.items()):
+            try:
+                plugins.fields(role, kind)
+            except UnknownKind as problem:
+                yield CheckView(
+                    name=f"{role} kind {kind}",
+                    verdict="fail" if serving.is_live else "warn",
+                    what=f"{problem}; {role}s that do nothing for want of it: {count}",
+                    fix="install it where the server starts, then restart the server",
+                )
 
 
 def references(catalog: Catalog, serving: Serving) -> Iterator[CheckView]:

@@ -81,6 +81,6 @@ def open_door(parts: Parts) -> Operations:
             observe=parts.observe,
         ),
         verify=Verify(parts.store, parts.serving, parts.clock, zone_data),
-        doctor=Doctor(parts.store, parts.serving, parts.clock, zone_data),
+        doctor=Doctor(parts.store, parts.serving, parts.clock, parts.plugins, zone_data),
         health=Health(parts.store, parts.serving, parts.clock),
     )

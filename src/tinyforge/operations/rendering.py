@@ -216,7 +216,7 @@ def result_view(
         binding=names.binding(result.binding_id),
         workload=workload,
         outcome=result.outcome.value,
-        reason=result.reason,
+        reason=result.reason if result.reason != result.outcome else "",
         run=show("run", result.run_id) if result.run_id else None,
         run_state=run.state.word if run else None,
         next_command=_after_result(result, trigger, workload, run),

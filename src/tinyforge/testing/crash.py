@@ -19,7 +19,7 @@ POINTS: Mapping[str, type[Happening]] = {
     "accepted": events.EventsAccepted,  # stored, not fanned out
     "fanned-out": events.EventsFannedOut,  # results and runs are stored, nothing is leased
     "leased": events.RunsStarted,  # under lease, not begun
-    "deployed": events.DeployDone,  # the effect is complete, its outcome not stored
+    "deployed": events.DeploysDone,  # effects are complete, their outcomes not stored
     "ended": events.RunsEnded,  # outcomes are stored
 }
 

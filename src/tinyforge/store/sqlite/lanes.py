@@ -155,7 +155,7 @@ class Lanes:
             self._begin(ready.popleft(), now, taken)
         if not self._ready:  # who may not be leased ahead must not wait for those who may
             while self._ready_ahead and len(taken) < places + ahead:
-                self._begin(self._ready_ahead.popleft(), now, taken)
+                self._begin(self._ready_ahead.popleft(), now, taken, early=True)
         return taken
 
     def _longest_waiting(self) -> deque[WorkloadId] | None:
@@ -178,14 +178,20 @@ class Lanes:
         return self._waiting[0][0] if self._waiting else None
 
     def _begin(
-        self, workload_id: WorkloadId, now: Moment, taken: list[tuple[WorkloadId, Queued]]
+        self,
+        workload_id: WorkloadId,
+        now: Moment,
+        taken: list[tuple[WorkloadId, Queued]],
+        *,
+        early: bool = False,
     ) -> None:
+        """Begin the workload's next run; *early*: only if it may be leased ahead."""
         lane = self._lanes.get(workload_id)
         if lane is None:
             return
         lane.listed = False
         entry = None if lane.running is not None else lane.next_ready(now)
-        if entry is None:
+        if entry is None or (early and not entry.ahead):
             self._list(workload_id, lane, now)
             return
         lane.queue.remove(entry)

@@ -25,8 +25,8 @@ T = TypeVar("T")
 RETRIES = 5
 RUNNING = "SELECT workload_id, id FROM runs WHERE state = 3"
 WAITING = """
-SELECT workload_id, event_id, id, binding_id, attempt, ready_at FROM runs WHERE state = 2
-ORDER BY event_id"""
+SELECT workload_id, event_id, id, binding_id, attempt, ready_at FROM runs INDEXED BY run_queue
+WHERE state = 2 ORDER BY event_id"""
 
 encode = msgspec.json.Encoder().encode
 
