@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -8,6 +9,13 @@ import pytest
 
 from tests.kinds.thirdparty.installed import install
 from tests.postgres import own_server
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C: a shell starts what goes to the background deaf to it, and so their children."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

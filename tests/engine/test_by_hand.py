@@ -8,33 +8,19 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.engine.house import BEGIN, House, iso, open_house
-from tinyforge.clock import DAY, HOUR, MINUTE, SECOND, Moment
-from tinyforge.model import Outcome
+from tests.engine.house import BEGIN, House, open_house
+from tests.engine.nonsense import VALUES
+from tinyforge.clock import MINUTE, SECOND, Moment
+from tinyforge.model import Outcome, RunState
 from tinyforge.observe.events import (
     ListingFailed,
     RecordingFailed,
     RowBroken,
     RowRepaired,
-    RowWarned,
     SchedulesFired,
 )
 
 GOOD = 1_000
-MIB = 1024 * 1024
-VALUES: Mapping[str, str] = {
-    "null": "NULL",
-    "empty": "''",
-    "text": "'text'",
-    "blob": "x'00ff'",
-    "negative": "-1",
-    "largest": "9223372036854775807",
-    "huge": "1e308",
-    "digits": "9" * 5_000,
-    "surrogate": "CAST(x'eda080' AS TEXT)",
-    "long": f"printf('%.{MIB}c', 'x')",
-    "deep": "'" + '{"a":' * 100_000 + "1" + "}" * 100_000 + "'",
-}
 ANSWERS = {Outcome.MATCHED, Outcome.MATCH_FAILED, Outcome.UNKNOWN_KIND, Outcome.DISABLED}
 MINUTELY = """'{"interval": "60s"}'"""
 ROWS: Mapping[str, Mapping[str, str]] = {
@@ -142,6 +128,7 @@ ALL = list(cases())
 BROKEN = {(case.what, case.row_id) for case in ALL if not case.is_fine}
 
 
+@pytest.mark.slow
 async def test_whatever_a_column_holds_is_said_once_and_the_rest_is_on_time(
     tmp_path: Path,
 ) -> None:
@@ -214,129 +201,6 @@ async def read_everything(house: House) -> None:
     await house.doors.manifests.export()
     await house.doors.forecasts.preview_all(3)
     assert await house.faults() == []
-
-
-# --- the time of a schedule
-
-
-@pytest.mark.parametrize("given", ["2026-01-05T11:30:00Z", "2026-01-05T12:30:00.000+01:00"])
-async def test_iso_text_in_last_fired_at_is_read_and_rewritten(house: House, given: str) -> None:
-    number = house.schedule("often", interval="1h")
-    house.by_sqlite3(f"INSERT INTO timing(trigger_id, last_fired_at) VALUES ({number}, '{given}')")
-    assert await house.sweep()
-    half_past = BEGIN - 30 * MINUTE
-    assert house.read("SELECT last_fired_at, due_at FROM timing") == [(half_past, half_past + HOUR)]
-    assert house.happened.of(RowWarned) == []
-
-
-async def test_iso_text_in_the_last_fire_of_a_running_schedule_lets_it_catch_up_once(
-    house: House,
-) -> None:
-    number = house.site("often", "1h")
-    assert await house.sweep()
-    house.by_sqlite3(f"UPDATE timing SET last_fired_at = '{iso(BEGIN - 90 * MINUTE)}'")
-    assert await house.sweep()
-    assert await house.sweep()
-    assert await house.windows(number) == [BEGIN, BEGIN - 30 * MINUTE]
-    assert (await house.state(number)).epoch == 2
-    assert await house.faults() == []
-
-
-async def test_a_last_fire_in_the_future_is_taken_as_now(house: House) -> None:
-    number = house.schedule("often", interval="1h")
-    house.by_hand(f"INSERT INTO timing(trigger_id, last_fired_at) VALUES ({number}, {BEGIN + DAY})")
-    assert await house.sweep()
-    assert (await house.state(number)).last_fired_at == BEGIN
-    (warned,) = house.happened.of(RowWarned)
-    assert "future" in warned.problem
-
-
-async def test_a_last_fire_without_a_zone_is_never(house: House) -> None:
-    number = house.schedule("often", interval="1h")
-    house.by_hand(
-        f"INSERT INTO timing(trigger_id, last_fired_at) VALUES ({number}, '2026-01-05T11:30:00')"
-    )
-    assert await house.sweep()
-    assert len(await house.events(number)) == 1
-    assert len(house.happened.of(RowWarned)) == 1
-
-
-@pytest.mark.parametrize("value", [value for value in VALUES if value != "null"])
-async def test_a_last_fire_that_makes_no_sense_begins_a_running_schedule_anew(
-    house: House, value: str
-) -> None:
-    number, other = house.site("often"), house.site("other")
-    assert await house.sweep()
-    house.by_sqlite3(
-        f"UPDATE timing SET last_fired_at = {VALUES[value]} WHERE trigger_id = {number}"
-    )
-    house.clock.move(MINUTE)
-    for _ in range(3):
-        assert await house.sweep()
-    assert len(house.happened.of(RowWarned)) == 1
-    assert await house.windows(number) == [BEGIN, BEGIN + MINUTE]
-    assert await house.windows(other) == [BEGIN, BEGIN + MINUTE]
-    assert await house.faults() == []
-
-
-async def test_a_last_fire_that_is_cleared_begins_it_anew_without_a_warning(house: House) -> None:
-    number = house.site()
-    assert await house.sweep()
-    house.clock.move(SECOND)
-    house.by_sqlite3("UPDATE timing SET last_fired_at = NULL")
-    assert await house.sweep()
-    assert await house.windows(number) == [BEGIN, BEGIN + SECOND]
-    assert house.happened.of(RowWarned) == []
-
-
-TIMING = [
-    "due_at",
-    "decided_until",
-    "base",
-    "opening",
-    "epoch",
-    "since",
-    "spec_id",
-    "revision_id",
-    "paused_at",
-    "disabled_at",
-]
-
-
-@pytest.mark.parametrize("column", TIMING)
-@pytest.mark.parametrize(
-    "config", [{"interval": "60s"}, {"cron": "* * * * *"}], ids=["free", "cron"]
-)
-async def test_whatever_stands_in_the_timing_of_one_schedule_the_others_are_on_time(
-    house: House, column: str, config: dict[str, object]
-) -> None:
-    number = house.schedule("odd", **config)
-    other = house.site("other")
-    for turn, value in enumerate(VALUES.values()):
-        if (column, value) != ("epoch", "NULL"):
-            house.by_sqlite3(f"UPDATE timing SET {column} = {value} WHERE trigger_id = {number}")
-        await house.pass_time(MINUTE)
-        assert len(await house.events(other)) == turn + 1
-        await house.doors.triggers.show("odd")
-        await house.doors.triggers.find()
-    house.by_hand(f"DELETE FROM timing WHERE trigger_id = {number}")
-    await house.pass_time(MINUTE)
-    await house.pass_time(MINUTE)
-    events = await house.events(number)
-    assert events[-1].window == house.clock.now()
-
-
-async def test_decisions_taken_back_by_hand_are_taken_anew(house: House) -> None:
-    number = house.schedule("nightly", cron="*/5 * * * *")
-    house.bind(number, house.workload("site"))
-    other = house.site("other")
-    assert await house.sweep()
-    await house.pass_time(5 * MINUTE)
-    house.by_hand(f"UPDATE timing SET decided_until = {BEGIN} WHERE trigger_id = {number}")
-    await house.pass_time(MINUTE)
-    await house.pass_time(4 * MINUTE)
-    assert (await house.windows(number))[-1] == BEGIN + 10 * MINUTE
-    assert len(await house.events(other)) == 4
 
 
 # --- rows as such
@@ -487,3 +351,15 @@ async def test_a_fire_before_the_next_sweep_meets_what_hands_have_left(
         assert result.outcome is Outcome.MATCHED, value
         await house.settle()
     assert await house.faults() == []
+
+
+async def test_a_run_whose_event_was_taken_out_fails_and_says_so(house: House) -> None:
+    button = house.trigger("button", "manual")
+    house.bind(button, house.workload("site", "noted", file="/dev/null"))
+    house.bind(button, house.workload("other"))
+    assert await house.sweep()
+    await house.fire(button)
+    house.unseen("DELETE FROM events")
+    await house.settle()
+    (run, *_) = await house.runs()
+    assert (run.state, run.error) == (RunState.FAILED, "its event was deleted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,20 @@ async def test_set_forward_one_day_each_catches_up_once(house: House) -> None:
     assert overdue["never"] is None
     (span,) = house.happened.of(WindowsSkipped)
     assert (span.trigger_id, span.reason, span.oldest) == (skips, "late", START + MINUTE)
+    assert await house.faults() == []
+
+
+async def test_a_clock_set_back_while_people_pause_is_followed_all_the_same(house: House) -> None:
+    numbers = house.sites(60)
+    await house.pass_time(MINUTE)
+    house.clock.set(BEGIN - DAY)
+    pauses = [house.doors.triggers.pause(f"s{number}", "test") for number in numbers[::2]]
+    swept, *_ = await asyncio.gather(house.sweep(), *pauses)
+    assert swept
+    assert await house.sweep()
+    await house.pass_time(MINUTE)
+    assert (await house.windows(numbers[1]))[-1] == BEGIN - DAY + MINUTE
+    assert len(house.happened.of(ClockSetBack)) == 1
     assert await house.faults() == []
 
 

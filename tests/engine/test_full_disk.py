@@ -78,6 +78,7 @@ async def test_without_room_an_event_is_refused_and_not_lost_half(house: House) 
     assert [run.state for run in await house.runs()] == [RunState.SUCCEEDED]
 
 
+@pytest.mark.slow
 async def test_an_outcome_is_kept_until_there_is_room_for_it(house: House) -> None:
     button = house.trigger("button", "manual")
     works = [house.workload(f"w{n}", "held", gate="no-room") for n in range(6)]
@@ -106,6 +107,7 @@ async def test_the_chores_go_on_without_room(house: House) -> None:
     await house.engine.janitor.step()
 
 
+@pytest.mark.slow
 async def test_while_another_program_holds_the_lock_nothing_is_lost(house: House) -> None:
     number = house.site()
     assert await house.sweep()

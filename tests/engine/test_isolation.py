@@ -124,6 +124,7 @@ async def test_a_kind_that_raises_when_it_should_reap_holds_up_no_start(tmp_path
         assert [run.state for run in await house.runs()] == [RunState.INTERRUPTED]
 
 
+@pytest.mark.slow
 async def test_a_match_that_blocks_the_loop_is_named_and_the_process_ends(tmp_path: Path) -> None:
     await put_in(tmp_path, "block", "yes")
     await leave_events(tmp_path, "block", "yes")
@@ -134,6 +135,7 @@ async def test_a_match_that_blocks_the_loop_is_named_and_the_process_ends(tmp_pa
     assert "in match" in served.said  # the stack
 
 
+@pytest.mark.slow
 async def test_a_deploy_that_blocks_the_loop_is_named_and_the_process_ends(tmp_path: Path) -> None:
     async with open_house(tmp_path, MovableClock(SystemClock().now())) as house:
         button = house.trigger("button", "manual")
@@ -147,6 +149,7 @@ async def test_a_deploy_that_blocks_the_loop_is_named_and_the_process_ends(tmp_p
         assert [run.state for run in await house.runs()] == [RunState.INTERRUPTED]
 
 
+@pytest.mark.slow
 async def test_an_event_whose_match_ends_the_process_is_given_up_after_three_deaths(
     tmp_path: Path,
 ) -> None:
@@ -188,6 +191,7 @@ async def test_an_event_is_given_up_aloud_and_its_neighbours_are_served(tmp_path
         assert len(await house.events(TriggerId(numbers["yes"]))) == 1
 
 
+@pytest.mark.slow
 async def test_a_run_with_which_three_servers_died_is_interrupted(tmp_path: Path) -> None:
     async with open_house(tmp_path, MovableClock(SystemClock().now())) as house:
         button = house.trigger("button", "manual")

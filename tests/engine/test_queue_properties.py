@@ -149,5 +149,5 @@ class Queues(RuleBasedStateMachine):
         self.queued[workload].sort(key=lambda one: (one.event_id, one.run_id))
 
 
-Queues.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+Queues.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestQueues = Queues.TestCase

@@ -176,11 +176,13 @@ def test_a_stack_keeps_its_lines_on_the_console_and_nothing_else() -> None:
     assert "\x1b" not in rendered
 
 
-def test_the_console_shows_local_time_with_its_zone(
+def test_the_console_shows_local_time_with_its_zone_once(
     monkeypatch: pytest.MonkeyPatch, in_berlin: None
 ) -> None:
     rendered = as_text(colours=False)(said(fires(fired()))).decode()
-    assert "2026-01-05 13:00:00.000 CET" in rendered
+    assert rendered.startswith("2026-01-05 13:00:00.000 CET [info     ] fired ")
+    assert "at=" not in rendered
+    assert "SchedulesFired" not in rendered
 
 
 def test_auto_is_json_unless_a_terminal_reads() -> None:

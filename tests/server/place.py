@@ -109,11 +109,12 @@ class Place:
         self,
         *words: str,
         python: str | Path = sys.executable,
+        port: int | None = None,
         **variables: str,
     ) -> Iterator[Server]:
         """Serve with `--config`, from the moment that it answers."""
         config = ["--config", str(self.manifest)]
-        port = free_port()
+        port = port or free_port()
         with served.serving(
             self.folder,
             [*config, *words],

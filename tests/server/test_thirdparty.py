@@ -26,17 +26,25 @@ bindings:
 """
 
 
-@pytest.fixture
-def notes(place: Place) -> Path:
-    path = place.folder / "notes.txt"
-    place.write(MANIFEST.format(notes=path))
-    return path
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("thirdparty"))
 
 
 @pytest.fixture
-def server(place: Place, notes: Path, thirdparty_python: Path) -> Iterator[Server]:
-    with place.serving(python=thirdparty_python, PYTHONPATH="") as server:
+def place(folder: Path, capsys: pytest.CaptureFixture[str]) -> Place:
+    return Place(folder, capsys)
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, thirdparty_python: Path) -> Iterator[Server]:
+    with Place(folder).serving(python=thirdparty_python, PYTHONPATH="") as server:
         yield server
+
+
+def written(folder: Path) -> Path:
+    Place(folder).write(MANIFEST.format(notes=folder / "notes.txt"))
+    return folder
 
 
 def by_workload(place: Place, *facts: str) -> dict[str, ResultView]:
@@ -52,7 +60,8 @@ def until_done(place: Place, *results: ResultView) -> list[str]:
     return [line for run in runs for line in place.lines(run)]
 
 
-def test_facts_that_match_deploy_by_both_kinds(place: Place, server: Server, notes: Path) -> None:
+def test_facts_that_match_deploy_by_both_kinds(place: Place, server: Server) -> None:
+    notes = place.folder / "notes.txt"
     found = by_workload(place, "--fact-json", "metres=5")
     assert until_done(place, found["book"], found["thread"]) == [f"noted in {notes}"] * 2
     assert sorted(notes.read_text().splitlines()) == [
@@ -70,12 +79,11 @@ def test_facts_that_match_deploy_by_both_kinds(place: Place, server: Server, not
     assert rule["reason"] == not_matched["book"].reason
 
 
-def test_mistakes_in_their_configs_are_found_with_ours(
-    place: Place, server: Server, notes: Path
-) -> None:
+def test_mistakes_in_their_configs_are_found_with_ours(place: Place, server: Server) -> None:
     wrong = place.manifest.read_text().replace("harbour:", "harbor:").replace("at_least", "least")
-    place.manifest.write_text(wrong.replace("path:", "paht:", 1))
-    refused = place.call("plan", str(place.manifest))
+    spoilt = place.folder / "spoilt.yaml"
+    spoilt.write_text(wrong.replace("path:", "paht:", 1))
+    refused = place.call("plan", str(spoilt))
     assert refused.code == 1
     for mistake in (
         "did you mean 'harbour'?",
@@ -85,16 +93,19 @@ def test_mistakes_in_their_configs_are_found_with_ours(
         assert mistake in refused.err
 
 
-def test_uninstalled_they_are_missed_by_name_and_ours_go_on(place: Place, server: Server) -> None:
-    server.stop()
-    with place.serving() as ours:
+def test_uninstalled_they_are_missed_by_name_and_ours_go_on(
+    tmp_path: Path, thirdparty_python: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(written(tmp_path), capsys)
+    with place.serving(python=thirdparty_python, PYTHONPATH="") as theirs:
+        theirs.stop()
+    with place.serving():
         said = place.call("doctor")
         assert said.code == 1
         assert "no trigger kind 'tide'" in said.out
         assert "no workload kind 'note'" in said.out
         assert [result.outcome for result in by_workload(place).values()] == ["unknown_kind"] * 2
         assert place.call("deploy", "again", "--wait").code == 0
-        ours.stop()
 
 
 def test_not_one_of_our_files_is_touched(thirdparty_python: Path) -> None:

@@ -18,7 +18,8 @@ from tests.web.test_gate import echo
 from tinyforge.errors import DataInUse, Refused
 from tinyforge.web.connection import MOST_STRANGERS
 from tinyforge.web.gate import Gate, Probes
-from tinyforge.web.listen import SOCKET_NAME, local_socket, serve, tcp_socket
+from tinyforge.web.listen import serve
+from tinyforge.web.sockets import SOCKET_NAME, address_of, local_socket, tcp_socket
 
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 HALF_A_BODY = b"POST /api/v1/x HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{"
@@ -122,6 +123,13 @@ def test_a_port_that_is_taken_is_refused_by_name() -> None:
         tcp_socket("127.0.0.1", first.getsockname()[1]),
     ):
         pass
+
+
+def test_an_address_is_told_as_it_is_given() -> None:
+    with tcp_socket("127.0.0.1", 0) as four:
+        assert address_of(four) == f"127.0.0.1:{four.getsockname()[1]}"
+    with tcp_socket("::1", 0) as six:
+        assert address_of(six) == f"[::1]:{six.getsockname()[1]}"
 
 
 def test_an_address_of_somebody_else_is_refused() -> None:

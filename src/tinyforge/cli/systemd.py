@@ -13,6 +13,8 @@ UNIT = """\
 Description=Tinyforge redeploys things when something happens
 After=network-online.target
 Wants=network-online.target
+# However often something ends it, it comes back: what did so is tried alone, and then given up.
+StartLimitIntervalSec=0
 
 [Service]
 Type=notify

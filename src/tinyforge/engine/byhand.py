@@ -26,6 +26,7 @@ from tinyforge.store.port import (
     TriggerWrite,
     Unplanned,
     What,
+    WindowsRepeated,
     WorkloadWrite,
 )
 
@@ -135,6 +136,9 @@ class HandChanges:
             )
             try:
                 await self.store.change(change, now)
+            except WindowsRepeated as repeated:
+                await self.begin_anew(repeated.triggers, now)
+                continue
             except Conflict:
                 continue
             for happening in draft.happenings:

@@ -14,6 +14,8 @@ from tinyforge.model import Event, TriggerId, Workload, WorkloadId
 from tinyforge.plugins import Plugins
 from tinyforge.store.port import Config, Runs, Schedules, TakenRun
 
+NOBODY = TriggerId(0)
+EVENT_GONE = "its event was deleted"
 MOST_WORKLOADS = 20_000
 MOST_LABELS = 100_000
 GONE = "its workload was deleted"
@@ -48,14 +50,17 @@ class Orders:
         missing = {e.trigger_id for e in events.values() if e.trigger_id not in labels}
         if missing:
             self._labels.update(await self.store.trigger_labels(missing))
-        return [self._order(run, events[run.event_id]) for run in taken]
+        return [self._order(run, events.get(run.event_id)) for run in taken]
 
     async def workload(self, workload_id: WorkloadId) -> Workload:
         await self._know([workload_id])
         return self._known[workload_id].workload
 
-    def _order(self, run: TakenRun, event: Event) -> Order:
+    def _order(self, run: TakenRun, event: Event | None) -> Order:
         workload, kind, is_async, refusal = self._known[run.workload_id]
+        if event is None:  # taken out by a hand
+            event = Event(id=run.event_id, trigger_id=NOBODY, accepted_at=0)
+            kind, refusal = None, EVENT_GONE
         name, trigger_kind = self._labels.get(event.trigger_id, ("", ""))
         return Order(
             run=run,

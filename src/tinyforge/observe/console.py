@@ -12,6 +12,7 @@ from structlog.dev import ConsoleRenderer
 from tinyforge.observe.lines import Line
 
 MOMENTS = frozenset({"time", "at", "window", "oldest", "newest"})
+LEFT_OUT = frozenset({"happening", "at"})  # said by the message and by `time`
 STACK = "stack"  # the one value that keeps its line breaks
 
 
@@ -22,12 +23,15 @@ def as_text(*, colours: bool) -> Callable[[Sequence[Line]], bytes]:
         event_key="message",
         timestamp_key="time",
         sort_keys=False,
-        pad_event_to=42,
+        pad_event_to=20,
     )
 
     def text_of(lines: Sequence[Line]) -> bytes:
         texts = [
-            render(logging, "", {key: _shown(key, line[key]) for key in line}) for line in lines
+            render(
+                logging, "", {key: _shown(key, line[key]) for key in line if key not in LEFT_OUT}
+            )
+            for line in lines
         ]
         return ("\n".join(texts) + "\n").encode()
 

@@ -253,6 +253,7 @@ class Started(Happening, frozen=True, kw_only=True):
     """The process serves: the sweep at start is done."""
 
     took: Micros
+    listen: str
 
 
 Observe: TypeAlias = Callable[[Happening], None]

@@ -84,7 +84,7 @@ ENDED: Mapping[RunState, tuple[Level, str]] = {
 
 REFUSED: Mapping[Outcome, tuple[Level, str]] = {
     Outcome.NOT_MATCHED: (Level.INFO, "no run: the rule does not match"),
-    Outcome.MATCH_FAILED: (Level.ERROR, "no run: the match raised an error"),
+    Outcome.MATCH_FAILED: (Level.ERROR, "no run: it could not be matched"),
     Outcome.DISABLED: (Level.INFO, "no run: the binding is disabled"),
     Outcome.SKIPPED_BUSY: (Level.INFO, "no run: the workload is busy and its queue is skip"),
     Outcome.SKIPPED_FULL: (Level.WARNING, "no run: the workload's queue is full"),

@@ -17,7 +17,7 @@ import uvloop
 
 from tinyforge.clock import SystemClock
 from tinyforge.engine.runner import DEPLOY_THREADS
-from tinyforge.errors import InvalidManifest, TinyforgeError
+from tinyforge.errors import InvalidManifest, Refused, TinyforgeError
 from tinyforge.observe.events import Observe
 from tinyforge.observe.lines import Level
 from tinyforge.observe.log import Log, rendering
@@ -71,8 +71,9 @@ def _log(settings: Settings, pipe: Pipe) -> Observe:
 
 
 def _refused(pipe: Pipe, problem: TinyforgeError, code: int) -> int:
-    text = f"tinyforge: {problem}\n".encode(errors="replace")
-    pipe.write(text, 1)
+    fix = f"\nfix: {problem.fix}" if isinstance(problem, Refused) else ""
+    what = problem.problem if isinstance(problem, Refused) else str(problem)
+    pipe.write(f"error: {what}{fix}\n".encode(errors="replace"), 1)
     return code
 
 

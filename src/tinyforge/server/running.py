@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -33,6 +34,7 @@ from tinyforge.settings import Settings
 from tinyforge.store.port import Counts, Store
 from tinyforge.store.sqlite.store import SqliteStore, make_folder
 from tinyforge.testing.crash import CrashAt
+from tinyforge.web.sockets import address_of, local_socket, tcp_socket
 
 
 class Speaks(Protocol):
@@ -40,7 +42,7 @@ class Speaks(Protocol):
 
     async def apply_config(self) -> None: ...
 
-    def listen(self, stack: AsyncExitStack) -> asyncio.Task[None]: ...
+    def answer(self, sockets: Sequence[socket.socket]) -> asyncio.Task[None]: ...
 
 
 class MakesWays(Protocol):
@@ -98,6 +100,7 @@ class Server:
         tally = Tally(names=self.settings.metrics_names)
         observe, unready = self._observers(tally)
         engine = self._engine = await self._open(tally, observe)
+        sockets = self._listen()
         self._stack.enter_context(engine.watch.running())
         self._spawn("watch", engine.watch.run())
         await engine.recovery.recover_runs()
@@ -106,7 +109,7 @@ class Server:
             self._ways = self._make(make, tally, unready)
             await self._ways.apply_config()
         await self._first_sweep(engine)
-        observe(Started(took=self.clock.monotonic() - began))
+        observe(Started(took=self.clock.monotonic() - began, listen=address_of(sockets[-1])))
         for name, part in (
             ("ticker", engine.ticker.run()),
             ("runner", engine.runner.run()),
@@ -120,7 +123,15 @@ class Server:
         if self._ways is None:
             maker = await asyncio.to_thread(self._maker)
             self._ways = self._make(maker, tally, unready)
-        self._tasks.append(self._ways.listen(self._stack))
+        self._tasks.append(self._ways.answer(sockets))
+
+    def _listen(self) -> list[socket.socket]:
+        """Take the Unix socket and `--listen` before anything fires; Refused if they are taken."""
+        where = self.settings.listen
+        return [
+            self._stack.enter_context(local_socket(self.settings.data)),
+            self._stack.enter_context(tcp_socket(where.host, where.port)),
+        ]
 
     async def _first_sweep(self, engine: Engine) -> None:
         """Record what is due; lease no run before the events that servers died of are tried."""

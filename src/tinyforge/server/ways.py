@@ -6,8 +6,8 @@ Imported by name after the first sweep where it can be, for it is the slowest to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tinyforge import __version__
@@ -22,7 +22,7 @@ from tinyforge.settings import Settings
 from tinyforge.store.sqlite.connection import DATABASE
 from tinyforge.web.app import create_app
 from tinyforge.web.gate import Probes
-from tinyforge.web.listen import local_socket, serve, tcp_socket
+from tinyforge.web.listen import serve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +39,10 @@ class Ways:
         if self.settings.config is not None:
             await ConfigFile(self.settings.config, self.settings.strict).apply(self._operations())
 
-    def listen(self, stack: AsyncExitStack) -> asyncio.Task[None]:
-        """Serve the Unix socket and `--listen`; Refused where that cannot be had."""
+    def answer(self, sockets: Sequence[socket.socket]) -> asyncio.Task[None]:
         metrics = Metrics(self.tally, lambda: self.unready() is None, self.dropped, __version__)
         probes = Probes(metrics.render, self.unready)
         app = create_app(self._operations(), probes, self.engine.observe)
-        where = self.settings.listen
-        sockets = [
-            stack.enter_context(local_socket(self.settings.data)),
-            stack.enter_context(tcp_socket(where.host, where.port)),
-        ]
         return asyncio.create_task(serve(app, sockets), name="web")
 
     def _operations(self) -> Operations:

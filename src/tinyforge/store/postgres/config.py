@@ -13,7 +13,15 @@ from tinyforge.errors import Conflict, NotFound
 from tinyforge.model import Binding, Event, Revision, RevisionId, Trigger, TriggerId, Workload
 from tinyforge.store import cells
 from tinyforge.store.changes import Revisions, binding_rows, trigger_rows, workload_rows
-from tinyforge.store.port import BrokenMark, Catalog, ConfigChange, Inspected, Timing, What
+from tinyforge.store.port import (
+    BrokenMark,
+    Catalog,
+    ConfigChange,
+    Inspected,
+    Timing,
+    What,
+    WindowsRepeated,
+)
 from tinyforge.store.postgres import statements as sql
 from tinyforge.store.postgres.connection import Row, Session, text
 from tinyforge.store.postgres.parts import Parts
@@ -153,6 +161,9 @@ class ConfigRows:
         except asyncpg.UniqueViolationError as problem:
             if problem.table_name in COLUMNS:
                 raise Conflict(f"a name is taken: {problem.detail}") from problem
+            fired = [event.trigger_id for event in stored.timings.events]
+            if problem.table_name == "events":
+                raise WindowsRepeated(fired) from problem
             raise Conflict(f"another transaction wrote the same: {problem.detail}") from problem
         return stored.timings.events
 

@@ -64,6 +64,9 @@ ON CONFLICT (trigger_id, epoch) DO UPDATE SET since = excluded.since, base = exc
   opening = excluded.opening, decided_from = excluded.decided_from,
   before_until = excluded.before_until, spec_id = excluded.spec_id,
   revision_id = excluded.revision_id, zone_data = excluded.zone_data, why = excluded.why"""  # noqa: S608 - our own columns
+PUT_SPANS = f"""{SPANS}
+ON CONFLICT (trigger_id, epoch, from_at, reason) DO UPDATE SET until_at = excluded.until_at,
+  count = excluded.count, revision_id = excluded.revision_id, decided_at = excluded.decided_at"""
 FIRE = (
     "id",
     "trigger_id",
@@ -101,6 +104,6 @@ class StoredTimings(TimingRows):
         if self.epochs:
             await session.do(PUT_EPOCHS, text(self.epochs), version("tzdata"))
         if self.spans:
-            await session.do(SPANS, text(self.spans), self.now)
+            await session.do(PUT_SPANS, text(self.spans), self.now)
         if self.events:
             await session.do(PUT_FIRES, text([fire_row(e) for e in self.events]), self.now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,13 +29,32 @@ ENVIRONMENT = (  # the machine's fault, not the statement's
     apsw.NotADBError,
 )
 
+REPAIRS: Mapping[type[apsw.Error], str] = {
+    apsw.FullError: "make room on its disk",
+    apsw.NotADBError: "give another --data, or put a copy back in its place",
+    apsw.CorruptError: "put a copy back in its place",
+    apsw.ReadOnlyError: "let this user write it, and the folder around it",
+    apsw.CantOpenError: "let this user read and write it, and the folder around it",
+}
+
+
+@contextmanager
+def said_of(path: Path) -> Iterator[None]:
+    """Turn what the machine refuses to do with a file into StoreUnavailable, with the repair."""
+    try:
+        yield
+    except ENVIRONMENT as problem:
+        repair = REPAIRS.get(type(problem), "look at its disk")
+        raise StoreUnavailable(f"{path}: {problem}; {repair}") from problem
+
 
 def open_writer(path: Path) -> apsw.Connection:
     """Open the file to write, durable at each commit."""
     connection = _open(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")  # another connection does it, off the path
+    with said_of(path):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")  # another connection does it
     return connection
 
 
@@ -58,7 +77,7 @@ def open_file_only(path: Path) -> apsw.Connection:
 
 
 def _open(path: Path, flags: int) -> apsw.Connection:
-    try:
+    with said_of(path):
         connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
@@ -66,9 +85,7 @@ def _open(path: Path, flags: int) -> apsw.Connection:
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA temp_store = MEMORY")
-    except ENVIRONMENT as problem:
-        raise StoreUnavailable(f"{path}: {problem}") from problem
-    return connection
+        return connection
 
 
 @contextmanager

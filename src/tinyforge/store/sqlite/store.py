@@ -15,10 +15,10 @@ from tinyforge.store.migrate import SCHEMA, SCHEMA_MIN, migrations
 from tinyforge.store.sqlite.config import ConfigRows
 from tinyforge.store.sqlite.connection import (
     DATABASE,
-    ENVIRONMENT,
     open_file_only,
     open_reader,
     open_writer,
+    said_of,
     sole_owner,
 )
 from tinyforge.store.sqlite.history import HistoryRows
@@ -57,10 +57,11 @@ class SqliteStore(ConfigRows, HistoryRows, HotPath, RunRows, UpkeepRows):
         with sole_owner(folder):
             connection = open_writer(path)
             try:
-                _bring_up_to_date(connection, path, clock.now())
-            except ENVIRONMENT as problem:
+                with said_of(path):
+                    _bring_up_to_date(connection, path, clock.now())
+            except StoreUnavailable:
                 connection.close()
-                raise StoreUnavailable(f"{path}: {problem}") from problem
+                raise
             writer = Writer(connection, on_commit)
             parts = Parts(path, writer, open_reader(path))
             try:
@@ -103,7 +104,8 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
-        raise StoreUnavailable(f"{folder}: {problem.strerror}") from problem
+        reason = "is no folder" if isinstance(problem, FileExistsError) else problem.strerror
+        raise StoreUnavailable(f"{folder}: {reason}; give another --data") from problem
     if not os.access(folder, os.W_OK):
         raise StoreUnavailable(f"{folder} cannot be written by this user; give another --data")
 

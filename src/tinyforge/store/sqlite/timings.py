@@ -7,6 +7,7 @@ from importlib.metadata import version
 import apsw
 
 from tinyforge.errors import Conflict
+from tinyforge.store.port import WindowsRepeated
 from tinyforge.store.sqlite.parts import ask, text
 from tinyforge.store.timings import TimingRows, fire_row
 
@@ -36,7 +37,8 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
   (SELECT id FROM specs WHERE text = value ->> 7), value ->> 8, ?2, value ->> 9
 FROM jsonb_each(?1)"""
 PUT_SPANS = """
-INSERT INTO spans(trigger_id, epoch, from_at, until_at, reason, count, revision_id, decided_at)
+INSERT OR REPLACE INTO spans(trigger_id, epoch, from_at, until_at, reason, count, revision_id,
+  decided_at)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, ?2
 FROM jsonb_each(?1)"""
 PUT_FIRES = """
@@ -68,4 +70,8 @@ class StoredTimings(TimingRows):
         if self.spans:
             db.execute(PUT_SPANS, (text(self.spans), self.now))
         if self.events:
-            db.execute(PUT_FIRES, (text([fire_row(e) for e in self.events]), self.now))
+            try:
+                db.execute(PUT_FIRES, (text([fire_row(e) for e in self.events]), self.now))
+            except apsw.ConstraintError as problem:
+                fired = [event.trigger_id for event in self.events]
+                raise WindowsRepeated(fired) from problem
