@@ -124,7 +124,7 @@ class Fleet:
         wait_until(lambda: len(self.world.effects.read_text().splitlines()) >= wanted, "effects")
 
     def findings(self, *, was_away: bool = False) -> dict[str, list[str]]:
-        """Return what the checker finds; where the database *was_away*, callers may be told so."""
+        """Return what the checker finds; where the database or a server *was_away*, callers may be told."""
         found = violations(self.evidence())
         refused = [
             said for said in self.presser.refused if not (was_away and said.startswith("503 "))
