@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test check torture bench format clean
 bin := .venv/bin
+unit := tests/schedule tests/manifest tests/store tests/test_settings.py
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,13 +18,13 @@ test:  ## run every test this machine can run
 	@.ci/venv dev,bench
 	$(bin)/pytest
 
-check:  ## format, types, imports and the quick tests, within a minute
+check:  ## format, types, imports and the unit tests, within a minute
 	@.ci/venv dev,bench
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	$(bin)/mypy
 	$(bin)/lint-imports --no-logo
-	$(bin)/pytest -q -m "not slow"
+	$(bin)/pytest -q -m "not slow" $(unit)
 
 torture:  ## kill a server 200 times under load and check what is left
 	@.ci/venv dev,bench

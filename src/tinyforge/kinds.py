@@ -8,7 +8,7 @@ raises ValueError refuses a config; begin the text with the field's name and a c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import ClassVar, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -110,6 +110,3 @@ class WorkloadKind(ABC):
     @classmethod  # noqa: B027 - most kinds leave nothing behind
     def reap(cls, runs: frozenset[str]) -> None:
         """End what a server that died left running of these *runs* (ids as people see them)."""
-
-
-Environment: TypeAlias = Mapping[str, str]

@@ -207,6 +207,8 @@ def bounded_effects(seen: Evidence) -> list[str]:
 
 def _needless(seen: Evidence, number: int, attempts: list[sqlite3.Row]) -> list[str]:
     """Return outcomes after which another attempt followed without a reason."""
+    if number not in seen.runs:
+        return []  # I1 and I2 say that it is missing
     workload = seen.workloads[seen.runs[number]["workload_id"]]
     reasons = {"died"} if workload["retry"] is None else {"died", "failed"}
     return [row["outcome"] for row in attempts[:-1] if row["outcome"] not in reasons]

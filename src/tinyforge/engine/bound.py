@@ -59,7 +59,8 @@ class Bounds:
         while missing := sorted(number for number in wanted if number not in self._kept):
             if len(self._kept) + len(missing) > MOST_KEPT:
                 self._kept.clear()
-            found = await self.store.routes(sorted(n for n in wanted if n not in self._kept))
+                missing = sorted(wanted)
+            found = await self.store.routes(missing)
             self._forget_if_changed(found.generation)
             self._kept.update(self._bound(found.rows))
         return self._kept, self._generation

@@ -36,7 +36,7 @@ AFTER_FAILURE: Micros = SECOND
 TO_END: Micros = SECOND * 3 // 5  # for deploys that are told to end, before they are told again
 DEPLOY_THREADS = "tinyforge-deploy"
 MOST_TURNS = 2  # in flight
-WORTH_A_TURN = 64  # outcomes
+WORTH_A_TURN = 256  # outcomes
 BREATHE_AFTER = 200  # deploys that never waited
 
 

@@ -30,10 +30,11 @@ from tinyforge.store.port import WindowsRepeated
 
 USUAL_TICK = 30 * SECOND
 SHORTEST_TICK, LONGEST_TICK = SECOND, 300 * SECOND
-SMALLEST_BATCH, LARGEST_BATCH = 1_000, 10_000
+SMALLEST_BATCH, LARGEST_BATCH = 2_000, 10_000
 IN_FLIGHT = 2
 ROUNDS = 5  # over rows that moved while they were decided
 TOLERATED_STEP_BACK = 2 * SECOND
+LEFT_OVER_EVERY = 10 * SECOND
 LEFT_OVER_AFTER = 60 * SECOND  # an event without results that long lost its fan-out
 BREATH = SECOND // 1_000  # due moments closer than this share a sweep
 AFTER_FAILURE = SECOND
@@ -64,6 +65,7 @@ class Ticker:
     _marked: Micros | None = None
     _closing: bool = False
     _looked: Micros = -(2**62)
+    _left_over_at: Micros = 0
 
     async def run(self) -> None:
         """Sweep at once, then whenever something is due, at least every `tick_interval`."""
@@ -231,6 +233,10 @@ class Ticker:
         self.observe(ClockSetBack(by=mark - now, planned_again=planned))
 
     async def _deliver_left_over(self) -> None:
+        """Fan out what lost its fan-out while the store was not to be had."""
+        if self.clock.monotonic() < self._left_over_at:
+            return
+        self._left_over_at = self.clock.monotonic() + LEFT_OVER_EVERY
         before = self.clock.now() - LEFT_OVER_AFTER
         left = await self.store.open_events(LARGEST_BATCH, before)
         if left:

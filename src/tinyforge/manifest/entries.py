@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -53,9 +52,6 @@ class BindingEntry(Struct, frozen=True, kw_only=True):
     enabled: bool
     line: int
     node: Node  # for mistakes that only the other rows can tell
-
-
-Entry: TypeAlias = TriggerEntry | WorkloadEntry | BindingEntry
 
 
 class Document(Struct, frozen=True, kw_only=True):

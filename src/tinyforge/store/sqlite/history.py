@@ -88,6 +88,14 @@ WHERE e.fanned_at IS NOT NULL
 LIMIT ?"""  # noqa: S608 - a number of ours
 
 
+async def find_run(parts: Parts, run_id: RunId) -> Run:
+    """Read one run in the reader's thread; NotFound."""
+    rows = await parts.read(lambda db: ask(db, f"{RUN} WHERE id = ?", (run_id,)))
+    if not rows:
+        raise NotFound("run", show("run", run_id))
+    return run_of(rows[0])
+
+
 class HistoryRows:
     _parts: Parts
 
@@ -132,10 +140,7 @@ class HistoryRows:
         return list(map(run_of, rows))
 
     async def run(self, run_id: RunId) -> Run:
-        rows = await self._parts.read(lambda db: ask(db, f"{RUN} WHERE id = ?", (run_id,)))
-        if not rows:
-            raise NotFound("run", show("run", run_id))
-        return run_of(rows[0])
+        return await find_run(self._parts, run_id)
 
     async def attempts(self, run_id: RunId) -> list[Attempt]:
         query = (

@@ -10,7 +10,7 @@ import msgspec
 from backports import zstd
 
 from tinyforge.clock import Moment
-from tinyforge.errors import Conflict, NotFound, StoreUnavailable
+from tinyforge.errors import Conflict, StoreUnavailable
 from tinyforge.ids import show
 from tinyforge.model import (
     Event,
@@ -34,9 +34,10 @@ from tinyforge.store.port import (
     TakenRun,
     Turn,
 )
-from tinyforge.store.rows import RUN_COLUMNS, event_of, run_of
+from tinyforge.store.rows import event_of
 from tinyforge.store.sqlite import statements as sql
 from tinyforge.store.sqlite.config import rows_where
+from tinyforge.store.sqlite.history import find_run
 from tinyforge.store.sqlite.hot import EVENT_COLUMNS, storing
 from tinyforge.store.sqlite.lanes import Queued
 from tinyforge.store.sqlite.parts import RETRIES, Parts, ask, text
@@ -50,7 +51,6 @@ UPDATE runs SET state = 2, ready_at = ?2, ended_at = NULL, error = NULL, owner =
 WHERE id = ?1 AND state IN (5, 6, 8)"""
 EVENTS_BY_ID = f"""
 SELECT {EVENT_COLUMNS} FROM events WHERE id IN (SELECT value FROM json_each(?))"""  # noqa: S608 - our own columns
-RUN_BY_ID = f"SELECT {RUN_COLUMNS} FROM runs WHERE id = ?"  # noqa: S608 - our own columns
 PUT_LOG = """
 INSERT OR REPLACE INTO run_log(run_id, seq, at, lines, bytes, chunk) VALUES (?, ?, ?, ?, ?, ?)"""
 DROP_LOG = "DELETE FROM run_log WHERE run_id = ? AND seq IN (SELECT value FROM json_each(?))"
@@ -176,7 +176,7 @@ class RunRows:
     async def cancel_queued(
         self, run_id: RunId, follow_ups: Sequence[EventDraft], now: Moment
     ) -> list[Event]:
-        run = await self.run_row(run_id)
+        run = await find_run(self._parts, run_id)
         events = drafted(self._parts.ids, follow_ups, now)
 
         def prepare(at: Moment) -> Callable[[apsw.Connection], None]:
@@ -195,7 +195,7 @@ class RunRows:
         return events
 
     async def requeue(self, run_id: RunId, now: Moment) -> Run:
-        run = await self.run_row(run_id)
+        run = await find_run(self._parts, run_id)
         workload = (await self.workloads_by_id([run.workload_id])).get(run.workload_id)
         queue = workload.queue if workload else Queue.LATEST
         entry = Queued(run.event_id, run_id, run.binding_id, run.attempt, now, ahead=False)
@@ -213,13 +213,7 @@ class RunRows:
             return work
 
         await self._parts.ordered(prepare, now)
-        return await self.run_row(run_id)
-
-    async def run_row(self, run_id: RunId) -> Run:
-        rows = await self._parts.read(lambda db: ask(db, RUN_BY_ID, (run_id,)))
-        if not rows:
-            raise NotFound("run", show("run", run_id))
-        return run_of(rows[0])
+        return await find_run(self._parts, run_id)
 
     async def workloads_by_id(self, ids: Sequence[WorkloadId]) -> dict[WorkloadId, Workload]:
         found: dict[WorkloadId, Workload] = {}

@@ -59,7 +59,7 @@ class SqliteStore(ConfigRows, HistoryRows, HotPath, RunRows, UpkeepRows):
             try:
                 with said_of(path):
                     _bring_up_to_date(connection, path, clock.now())
-            except StoreUnavailable:
+            except (StoreUnavailable, NewerSchema):
                 connection.close()
                 raise
             writer = Writer(connection, on_commit)
