@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from msgspec import Struct, convert, field
 
 from tinyforge.clock import DAY, SECOND, Micros
-from tinyforge.errors import InvalidSettings
+from tinyforge.errors import InvalidSettings, Unresolved
+from tinyforge.references import resolve_address
 from tinyforge.schedule.words import duration
 
 PREFIX = "TINYFORGE_"
@@ -216,12 +217,15 @@ def _web_address(text: str) -> str:
 
 def _database(text: str) -> str:
     try:
-        known = urlsplit(text).scheme in {"postgresql", "postgres"}
+        address = resolve_address(text)
+        known = urlsplit(address).scheme in {"postgresql", "postgres"}
+    except Unresolved as problem:
+        raise ValueError(f"{problem}; put the value there, or write another") from None
     except ValueError:
         known = False
     if not known:  # never shown: it may hold a password
         raise ValueError("this is no PostgreSQL address; write postgresql://USER@HOST/NAME")
-    return text
+    return address
 
 
 SETTINGS: tuple[Setting, ...] = (
