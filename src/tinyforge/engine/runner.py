@@ -19,17 +19,19 @@ from tinyforge.engine.watch import Watch
 from tinyforge.engine.worker import Bench, End, Order, Stop, Worker, cancelled, released
 from tinyforge.errors import Conflict, StoreUnavailable
 from tinyforge.ids import show
-from tinyforge.model import EventDraft, RunId, RunState
+from tinyforge.model import EventDraft, Run, RunId, RunState
 from tinyforge.observe.events import (
     DeploysDone,
+    DeploysStopped,
     EndedRunLine,
     EventsAccepted,
     Observe,
+    OutcomesRefused,
     RecordingFailed,
     RunsEnded,
     RunsStarted,
 )
-from tinyforge.store.port import Config, History, Runs
+from tinyforge.store.port import Config, History, Lives, Runs, TakenRun
 
 LOOK_EVERY: Micros = SECOND // 4  # at timeouts
 AFTER_FAILURE: Micros = SECOND
@@ -40,7 +42,7 @@ WORTH_A_TURN = 256  # outcomes
 BREATHE_AFTER = 200  # deploys that never waited
 
 
-class RunStore(Runs, Config, History, Protocol):
+class RunStore(Runs, Lives, Config, History, Protocol):
     """The roles that this room needs."""
 
 
@@ -68,6 +70,7 @@ class Runner:
         """Work until `close`; `drain` then ends what is under way."""
         while not self._closing:
             self._interrupt_overdue()
+            self._let_go()
             if self._may_turn():
                 self._begin_turn()
             await self._wait(AFTER_FAILURE if self._failing else LOOK_EVERY)
@@ -99,7 +102,7 @@ class Runner:
             raise
         self._failing = False
         self.floor.begin(done.taken, places.free + places.ahead)
-        self._announce(ends)
+        self._announce(await self._stored(ends, done.stale))
         await self._take_arrived()
         if done.events:
             self.observe(EventsAccepted(events=[event.id for event in done.events]))
@@ -139,28 +142,26 @@ class Runner:
         self.wake()
 
     async def cancel(self, run_id: RunId, actor: str) -> None:
-        """End a run that is queued or running. NotFound, or Conflict where it is over."""
+        """End a run that is queued or running, here or on another server.
+
+        NotFound, or Conflict where it is over.
+        """
         await self._take_arrived()
-        now = self.clock.now()
+        if not self.cancel_here(run_id):
+            await self._cancel_elsewhere(run_id, actor)
+
+    def cancel_here(self, run_id: RunId) -> bool:
+        """End a run that we hold; False where we do not."""
         for order in self._leased:
             if order.run.run_id == run_id:
                 self._leased.remove(order)
-                self._note_end(cancelled(order, now))
-                return
-        for worker in self._workers:
+                self._note_end(cancelled(order, self.clock.now()))
+                return True
+        for worker in self._busy():
             if worker.order is not None and worker.order.run.run_id == run_id:
                 worker.interrupt(Stop.CANCEL)
-                return
-        await self._cancel_queued(run_id, actor)
-
-    def abandon(self) -> None:
-        """Let go of every run: none is under our lease any more, and no outcome will be ours."""
-        self.floor.held -= len(self.floor.arrived)
-        self.floor.arrived.clear()
-        while self._leased:
-            self._note_end(released(self._leased.popleft(), self.clock.now()))
-        for worker in self._busy():
-            worker.interrupt(Stop.SHUTDOWN)
+                return True
+        return False
 
     async def drain(self, grace: Micros) -> int:
         """Stop softly: no new leases, a grace for what runs, the rest back to the queue."""
@@ -207,24 +208,27 @@ class Runner:
             at_most = min(at_most, ready_at - now)
         await self.clock.wait(self.floor.changed, at_most)
 
-    async def _cancel_queued(self, run_id: RunId, actor: str) -> None:
+    async def _cancel_elsewhere(self, run_id: RunId, actor: str) -> None:
         run = await self.store.run(run_id)
-        if run.state is not RunState.QUEUED:
-            over = (
-                "is just ending" if run.state is RunState.RUNNING else f"is over: {run.state.word}"
-            )
-            raise Conflict(f"{show('run', run_id)} {over}")
+        if run.state is RunState.RUNNING:
+            await self.store.ask_to_cancel(run_id, actor, self.clock.now())
+        elif run.state is RunState.QUEUED:
+            await self._cancel_queued(run, actor)
+        else:
+            raise Conflict(f"{show('run', run_id)} is over: {run.state.word}")
+
+    async def _cancel_queued(self, run: Run, actor: str) -> None:
         workload = await self.orders.workload(run.workload_id)
         event = await self.store.event(run.event_id)
         ending = Ending(
-            run_id=run_id,
+            run_id=run.id,
             attempt=run.attempt,
             workload=workload.name,
             state=RunState.CANCELLED,
             error=f"cancelled by {actor}",
         )
         drafts = await self.followers.drafts([(ending, event)])
-        events = await self.store.cancel_queued(run_id, drafts, self.clock.now())
+        events = await self.store.cancel_queued(run.id, drafts, self.clock.now())
         if events:
             await self.fanout.deliver(events)
 
@@ -274,7 +278,11 @@ class Runner:
                 waiter = asyncio.get_running_loop().create_future()
                 self._idle.append(waiter)
                 await waiter
-            await worker.deploy(self._leased.popleft())
+            order = self._leased.popleft()
+            if not self.store.holds(order.run):
+                self._note_end(released(order, self.clock.now()))
+                continue
+            await worker.deploy(order)
             done += 1
             if done % BREATHE_AFTER == 0:
                 await asyncio.sleep(0)
@@ -292,10 +300,34 @@ class Runner:
             if worker.order is not None and worker.deadline <= now:
                 worker.interrupt(Stop.TIMEOUT)
 
+    def _let_go(self) -> None:
+        """Stop what is not ours for sure: another server may begin it soon."""
+        now = self.clock.monotonic()
+        stopped = [
+            worker.order.run.run_id
+            for worker in self._busy()
+            if worker.order is not None
+            and not self.store.holds(worker.order.run)
+            and worker.let_go(now)
+        ]
+        if stopped:
+            self.observe(DeploysStopped(runs=stopped))
+
     async def _follow_ups(self, ends: Sequence[End]) -> list[EventDraft]:
         if not ends or not await self.followers.any():
             return []
         return await self.followers.drafts([(_ending(end), end.order.event) for end in ends])
+
+    async def _stored(self, ends: Sequence[End], stale: Sequence[TakenRun]) -> Sequence[End]:
+        """Return the ends that are stored; a commit may have done it whose answer was lost."""
+        refused = set()
+        for taken in stale:
+            run = await self.store.run(taken.run_id)
+            if (run.owner, run.attempt) != (self.store.instance, taken.attempt):
+                refused.add(taken.run_id)
+        if refused:
+            self.observe(OutcomesRefused(runs=sorted(refused)))
+        return [end for end in ends if end.order.run.run_id not in refused]
 
     def _announce(self, ends: Sequence[End]) -> None:
         if not ends:

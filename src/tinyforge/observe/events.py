@@ -168,6 +168,18 @@ class DeploysDone(Happening, frozen=True, kw_only=True):
     runs: Sequence[RunId]
 
 
+class DeploysStopped(Happening, frozen=True, kw_only=True):
+    """Their lease may end before the database is heard of again: another server may begin them."""
+
+    runs: Sequence[RunId]
+
+
+class OutcomesRefused(Happening, frozen=True, kw_only=True):
+    """The ends of runs that are no longer ours: their lease was over, and they are decided."""
+
+    runs: Sequence[RunId]
+
+
 class EndedRunLine(Struct, frozen=True, kw_only=True, gc=False):
     run_id: RunId
     workload: str

@@ -61,6 +61,8 @@ SINGLE: Mapping[type[Happening], tuple[Level, str]] = {
     events.HopLimitReached: (Level.ERROR, "not fired: too many runs have followed one another"),
     events.RunsStarted: (Level.DEBUG, "runs began"),
     events.DeploysDone: (Level.DEBUG, "deploys are done, their outcomes not stored yet"),
+    events.DeploysStopped: (Level.ERROR, "deploys are stopped: their lease is about to end"),
+    events.OutcomesRefused: (Level.WARNING, "the ends of runs are not stored: others have them"),
     events.KindFailed: (Level.ERROR, "a kind has a bug; what it was asked for is left out"),
     events.RunsRecovered: (Level.WARNING, "runs of a server that died were taken over"),
     events.ManifestApplied: (Level.INFO, "manifest applied"),

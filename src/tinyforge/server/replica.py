@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol, cast
@@ -14,7 +14,8 @@ from tinyforge.clock import SECOND, Micros, SteeredClock
 from tinyforge.engine.recovery import Recovery
 from tinyforge.engine.runner import Runner
 from tinyforge.engine.ticker import Ticker
-from tinyforge.errors import StoreUnavailable
+from tinyforge.errors import Conflict, NotFound, StoreUnavailable
+from tinyforge.model import RunId
 from tinyforge.store.port import Store
 from tinyforge.store.postgres.house import House, News
 
@@ -45,7 +46,9 @@ class Replica:
     url: str
     clock: SteeredClock
     _engine: Wakes | None = None
-    _left: asyncio.Event = field(default_factory=asyncio.Event)
+    _heard: asyncio.Event = field(default_factory=asyncio.Event)
+    _has_left: bool = False
+    _cancels: Mapping[RunId, str] = field(default_factory=dict)
 
     @asynccontextmanager
     async def open(self, committed: Callable[[Micros], None]) -> AsyncIterator[Store]:
@@ -60,13 +63,21 @@ class Replica:
         """Take over what replicas left that died or stopped, until cancelled."""
         self._engine = engine
         while True:
-            await self._left.wait()
-            self._left.clear()
-            try:
-                await engine.recovery.recover_runs()
-                await engine.recovery.deliver_alone()
-            except StoreUnavailable:
-                continue  # said by the ticker; the next heartbeat asks again
+            await self._heard.wait()
+            self._heard.clear()
+            with suppress(StoreUnavailable):  # said by the ticker; the next heartbeat asks again
+                await self._cancel(engine.runner)
+                if self._has_left:
+                    self._has_left = False
+                    await engine.recovery.recover_runs()
+                    await engine.recovery.deliver_alone()
+
+    async def _cancel(self, runner: Runner) -> None:
+        """End what somebody asked another replica to end, and what waits again since then."""
+        asked, self._cancels = self._cancels, {}
+        for run_id, actor in asked.items():
+            with suppress(Conflict, NotFound):  # it is over
+                await runner.cancel(run_id, actor)
 
     def _hear(self, news: News) -> None:
         self.clock.steer(news.now, news.asked, news.answered)
@@ -74,9 +85,13 @@ class Replica:
         if engine is None:
             return
         if news.lease_lost:
-            engine.runner.abandon()
-        if news.has_dead or news.has_left_events:
-            self._left.set()
+            engine.runner.wake()  # it lets go of what is not ours any more
+        self._cancels = {
+            run: by for run, by in news.cancels.items() if not engine.runner.cancel_here(run)
+        }
+        self._has_left |= news.has_dead or news.has_left_events
+        if self._has_left or self._cancels:
+            self._heard.set()
         is_due = news.next_due_at is not None and news.next_due_at <= news.now + SOON
         if is_due or news.has_unplanned:
             engine.ticker.wake()

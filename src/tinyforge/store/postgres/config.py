@@ -165,6 +165,8 @@ class ConfigRows:
             if problem.table_name == "events":
                 raise WindowsRepeated(fired) from problem
             raise Conflict(f"another transaction wrote the same: {problem.detail}") from problem
+        finally:
+            self._parts.forget_known()
         return stored.timings.events
 
 
@@ -173,6 +175,7 @@ class _Change:
 
     def __init__(self, change: ConfigChange, parts: Parts, now: Moment) -> None:
         self._change, self._now = change, now
+        self._author = str(parts.instance)
 
         def new_id() -> int:
             return parts.ids.next(now)
@@ -197,6 +200,7 @@ class _Change:
                 await session.do(statement, text(marks))
         if change.planned:
             await session.do(PLANNED, text(list(change.planned)))
+        await session.ask(sql.HINT, self._author)
         await self._close(session)
 
     async def _put_rows(self, session: Session) -> None:

@@ -19,6 +19,7 @@ Row: TypeAlias = tuple[Any, ...]  # the door at which values have no type yet
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
     Pooled: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    Prepared: TypeAlias = asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]
 else:  # generic for the type checker only
     Connection = asyncpg.Connection
 
@@ -98,8 +99,10 @@ class Database:
         pool: asyncpg.Pool[asyncpg.Record],
         monotonic: Callable[[], Micros],
         committed: Callable[[Micros], None],
+        *,
+        is_pooled: bool,
     ) -> None:
-        self._pool = pool
+        self._pool, self._is_pooled = pool, is_pooled
         self._monotonic, self._committed = monotonic, committed
 
     @classmethod
@@ -109,19 +112,19 @@ class Database:
     ) -> AsyncIterator[Database]:
         """Connect; StoreUnavailable says where, and never with which password."""
         try:
-            kept = 0 if await _is_behind_pooler(url) else 200
+            is_pooled = await _is_behind_pooler(url)
             pool = await asyncpg.create_pool(
                 url,
                 min_size=1,
                 max_size=MOST_CONNECTIONS,
-                statement_cache_size=kept,
+                statement_cache_size=0 if is_pooled else 200,
                 command_timeout=SLOWEST,
                 connection_class=_Plain,
             )
         except (*ENVIRONMENT, ValueError) as problem:
             raise _unavailable(problem) from problem
         try:
-            yield cls(pool, monotonic, committed)
+            yield cls(pool, monotonic, committed, is_pooled=is_pooled)
         finally:
             try:
                 await asyncio.wait_for(pool.close(), PATIENCE / 5)
@@ -147,6 +150,18 @@ class Database:
 
     async def do(self, statement: str, *values: object) -> int:
         return await self.write(lambda session: session.do(statement, *values))
+
+    async def do_alone(self, statement: str, *values: object) -> None:
+        """Execute one statement with nothing around it, where nobody stands between."""
+        if self._is_pooled:
+            await self.do(statement, *values)
+            return
+        began = self._monotonic()
+        try:
+            await self._pool.execute(statement, *values)
+        except ENVIRONMENT as problem:
+            raise _unavailable(problem) from problem
+        self._committed(self._monotonic() - began)
 
     async def _once(self, begin: str, work: Callable[[Session], Awaitable[T]]) -> T:
         try:
@@ -175,20 +190,71 @@ class _Plain(Connection):
         return ""
 
 
-async def connect(url: str) -> Connection:
-    """Give one connection beside the pool, without prepared statements."""
+class Line:
+    """A connection beside the pool that hears what is notified, unless a pooler stands between."""
+
+    def __init__(self, connection: Connection, *, is_pooled: bool) -> None:
+        self._connection, self._is_pooled = connection, is_pooled
+        self._prepared: dict[str, Prepared] = {}
+
+    @property
+    def is_closed(self) -> bool:
+        return self._connection.is_closed()
+
+    async def ask(self, statement: str, *values: object) -> Row:
+        """Return the first row; the statement is its own transaction."""
+        if self._is_pooled:
+            async with self._connection.transaction():
+                return tuple(await self._connection.fetchrow(statement, *values) or ())
+        prepared = self._prepared.get(statement)
+        if prepared is None:
+            prepared = self._prepared[statement] = await self._connection.prepare(statement)
+        return tuple(await prepared.fetchrow(*values) or ())
+
+    async def listen(self, channel: str, hear: Callable[[str], None]) -> None:
+        """Call *hear* with what is said on *channel* of our own schema."""
+        if self._is_pooled:
+            return
+        schema = await self._connection.fetchval("SELECT current_schema()")
+
+        def sort_out(_line: object, _process: object, _channel: object, said: object) -> None:
+            of, _, rest = str(said).rpartition(":")
+            if of == schema:
+                hear(rest)
+
+        await self._connection.add_listener(channel, sort_out)
+
+    def cut(self) -> None:
+        with suppress(asyncpg.InterfaceError):  # it is gone already
+            self._connection.terminate()
+
+
+async def join(url: str) -> Line:
+    connection = await _connect(url)
+    try:
+        return Line(connection, is_pooled=await _is_pooled(connection))
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+async def _connect(url: str) -> Connection:
     return await asyncpg.connect(url, statement_cache_size=0, command_timeout=SLOWEST)
 
 
 async def _is_behind_pooler(url: str) -> bool:
-    """Say whether somebody stands between: a pooler names another process than the one asked."""
-    connection = await connect(url)
+    connection = await _connect(url)
     try:
-        async with connection.transaction():
-            serving = await connection.fetchval("SELECT pg_backend_pid()")
-        return bool(serving != connection.get_server_pid())
+        return await _is_pooled(connection)
     finally:
         await connection.close()
+
+
+async def _is_pooled(connection: Connection) -> bool:
+    """Say whether somebody stands between: a pooler names another process than the one asked."""
+    async with connection.transaction():
+        serving = await connection.fetchval("SELECT pg_backend_pid()")
+    return bool(serving != connection.get_server_pid())
 
 
 def _unavailable(problem: BaseException) -> StoreUnavailable:

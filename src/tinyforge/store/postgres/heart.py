@@ -1,39 +1,64 @@
-"""The heartbeat: one statement on a connection of its own renews the lease and brings the news."""
+"""The heartbeat: one statement on a connection of its own renews the lease and brings the news.
+
+A NOTIFY of another replica only brings the next one forward, so a lost one costs no more than that.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import asyncpg
 
 from tinyforge.clock import SECOND, Micros
-from tinyforge.store.postgres.connection import ENVIRONMENT, Connection, connect
+from tinyforge.errors import StoreUnavailable
+from tinyforge.model import RunId
+from tinyforge.store.port import Known
+from tinyforge.store.postgres.connection import ENVIRONMENT, Line, Row, join
 from tinyforge.store.postgres.house import News
 from tinyforge.store.postgres.parts import Parts
-from tinyforge.store.postgres.registry import LAPSED, LEASE_SECONDS, register
+from tinyforge.store.postgres.registry import LAPSED, LEASE_SECONDS, TENDED, register
+from tinyforge.store.postgres.statements import CHANNEL, HINT, TRIED
 
 EVERY = 5.0  # seconds
 AFTER_FAILURE = 1.0
+BREATH = 0.05  # hints that come together are heard together
+AFTER_NUDGE = 0.25  # under load there is always something to tell
 TRUST: Micros = 10 * SECOND  # since the renewal was asked for: less than the lease
+LOOKED_THROUGH = 1_000  # of the ready runs, for one whose workload is free
 BEAT = f"""
 WITH renewed AS (UPDATE servers SET lease_until = clock_timestamp() + interval '{LEASE_SECONDS} s'
-  WHERE replica = $1 AND instance = $2 RETURNING replica)
-SELECT EXISTS (SELECT 1 FROM renewed),
-  (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
-  ARRAY(SELECT replica FROM servers WHERE lease_until > clock_timestamp() OR replica = $1
+    WHERE replica = $2 AND instance = $1 RETURNING replica),
+  done AS (DELETE FROM cancels c WHERE NOT EXISTS
+    (SELECT 1 FROM runs r WHERE r.id = c.run_id AND r.state IN (2, 3))),
+  moment AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now),
+  ready AS MATERIALIZED (SELECT workload_id FROM runs
+    WHERE state = 2 AND ready_at <= (SELECT now FROM moment) LIMIT {LOOKED_THROUGH}),
+  asked AS MATERIALIZED (SELECT c.run_id, c.actor FROM cancels c JOIN runs r ON r.id = c.run_id
+    WHERE r.state = 2 OR r.state = 3 AND r.owner = $1 ORDER BY c.run_id)
+SELECT EXISTS (SELECT 1 FROM renewed), (SELECT now FROM moment),
+  ARRAY(SELECT replica FROM servers WHERE lease_until > clock_timestamp() OR replica = $2
     ORDER BY replica),
-  (SELECT due_at FROM timing WHERE due_at IS NOT NULL ORDER BY due_at, trigger_id LIMIT 1),
-  (SELECT ready_at FROM runs r WHERE state = 2 AND NOT EXISTS
-    (SELECT 1 FROM runs o WHERE o.workload_id = r.workload_id AND o.state = 3)
-    ORDER BY ready_at LIMIT 1),
+  ARRAY(SELECT run_id FROM asked), ARRAY(SELECT actor FROM asked),
+  EXISTS (SELECT 1 FROM ready WHERE NOT EXISTS
+    (SELECT 1 FROM runs o WHERE o.workload_id = ready.workload_id AND o.state = 3))
+    OR (SELECT count(*) FROM ready) = {LOOKED_THROUGH},
+  (SELECT ready_at FROM runs WHERE state = 2 AND ready_at > queued_at
+    AND ready_at > (SELECT now FROM moment) ORDER BY ready_at LIMIT 1),
   EXISTS (SELECT 1 FROM servers s WHERE {LAPSED})
     OR EXISTS (SELECT 1 FROM runs r WHERE r.state = 3
-      AND NOT EXISTS (SELECT 1 FROM servers s WHERE s.instance = r.owner)),
+      AND NOT EXISTS (SELECT 1 FROM servers s WHERE {TENDED})),
   EXISTS (SELECT 1 FROM events e WHERE fanned_at IS NULL AND NOT EXISTS
-    (SELECT 1 FROM servers s WHERE (e.id >> 12 & 511) = s.replica AND e.id > s.instance)),
-  EXISTS (SELECT 1 FROM unplanned)"""  # noqa: S608 - a number of ours
+    (SELECT 1 FROM servers s
+     WHERE (e.id >> 12 & 511) = s.replica AND e.id > s.instance OR {TRIED})),
+  (SELECT due_at FROM timing WHERE due_at IS NOT NULL ORDER BY due_at, trigger_id LIMIT 1),
+  (SELECT value FROM marks WHERE name = 'high_water'),
+  (SELECT value FROM marks WHERE name = 'generation'),
+  EXISTS (SELECT 1 FROM unplanned),
+  EXISTS (SELECT 1 FROM events WHERE fanned_at IS NULL),
+  EXISTS (SELECT 1 FROM runs WHERE state = 2) OR EXISTS (SELECT 1 FROM runs WHERE state = 3)
+"""  # noqa: S608 - numbers and conditions of ours
 
 
 class Heart:
@@ -42,68 +67,111 @@ class Heart:
     def __init__(self, url: str, parts: Parts, version: str, hear: Callable[[News], None]) -> None:
         self._url, self._parts, self._version = url, parts, version
         self._hear = hear
-        self._connection: Connection | None = None
+        self._line: Line | None = None
+        self._hinted = False
 
     async def run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        due = clock() + EVERY  # the first beat was at the opening
         try:
-            pause = EVERY  # the first beat was at the opening
             while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(due):
+                        await self._parts.stirred.wait()
+                self._parts.stirred.clear()
+                pause = BREATH
+                if self._parts.may_nudge():
+                    await self._tried(self._nudge())
+                    pause = AFTER_NUDGE
+                if self._hinted or clock() >= due:
+                    due = clock() + (EVERY if await self._tried(self.beat()) else AFTER_FAILURE)
                 await asyncio.sleep(pause)
-                pause = EVERY if await self._tried() else AFTER_FAILURE
         finally:
-            if self._connection is not None:
-                self._connection.terminate()
+            self._hang_up()
 
     async def beat(self) -> None:
         """Renew the lease once, or take a new one where it was lost."""
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._url)
-        asked = self._parts.monotonic()
-        async with self._connection.transaction():
-            row = await self._connection.fetchrow(BEAT, self._parts.replica, self._parts.instance)
-        assert row is not None  # noqa: S101 - it has no table to be empty
-        renewed, now, living, next_due, ready_at, has_dead, has_left, has_unplanned = row
-        if not renewed:
-            await self._begin_anew()
+        parts, line = self._parts, await self._connected()
+        self._hinted = False
+        asked, changes = parts.monotonic(), parts.changes
+        row = await line.ask(BEAT, parts.instance, parts.replica)
+        answered = parts.monotonic()
+        renewed, now, living, run_ids, actors, has_ready, ready_at, has_dead, has_left = row[:9]
+        if renewed:
+            parts.trusted_until = asked + TRUST
         else:
-            self._parts.trusted_until = asked + TRUST
+            await self._begin_anew()
         self._take_share(living)
-        if ready_at is not None:
-            self._parts.queue.note(ready_at, now)
+        if has_ready or ready_at is not None:
+            parts.queue.learn(now if has_ready else ready_at, now)
+        known = _known(row[9:])
+        parts.known = known if changes == parts.changes else None
         self._hear(
             News(
                 now=now,
                 asked=asked,
-                answered=self._parts.monotonic(),
-                next_due_at=next_due,
-                has_ready=ready_at is not None and ready_at <= now,
+                answered=answered,
+                next_due_at=known.next_due_at,
+                has_ready=has_ready,
                 has_dead=has_dead,
-                has_left_events=has_left and self._parts.share.place == 0,
-                has_unplanned=has_unplanned,
+                has_left_events=has_left and parts.share.place == 0,
+                has_unplanned=known.has_unplanned,
+                cancels={RunId(number): by for number, by in zip(run_ids, actors, strict=True)},
                 lease_lost=not renewed,
             )
         )
 
-    async def _tried(self) -> bool:
+    async def _nudge(self) -> None:
+        line = await self._connected()
+        await line.ask(HINT, str(self._parts.instance))
+
+    async def _connected(self) -> Line:
+        if self._line is None or self._line.is_closed:
+            self._line = await join(self._url)
+            await self._line.listen(CHANNEL, self._note_hint)
+        return self._line
+
+    def _note_hint(self, author: str) -> None:
+        """Beat soon: another replica says that something changed."""
+        if author != str(self._parts.instance):
+            self._hinted, self._parts.counted = True, None
+            self._parts.stirred.set()
+
+    async def _tried(self, act: Awaitable[None]) -> bool:
         try:
-            await asyncio.wait_for(self.beat(), EVERY)
-        except (*ENVIRONMENT, asyncpg.PostgresError):
-            if self._connection is not None:
-                with suppress(Exception):
-                    self._connection.terminate()
-                self._connection = None
+            await asyncio.wait_for(act, EVERY)
+        except (*ENVIRONMENT, asyncpg.PostgresError, StoreUnavailable):
+            self._hang_up()
             return False
         return True
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            self._line.cut()
+        self._line = None
 
     async def _begin_anew(self) -> None:
         """Serve on under a new lease: what we held under the old one is no longer ours."""
         parts = self._parts
+        asked = parts.monotonic()
         lease = await register(parts.database, self._version)
         parts.replica, parts.instance, parts.ids = lease.replica, lease.instance, lease.ids
         parts.held.clear()
-        parts.trusted_until = parts.monotonic()
+        parts.trusted_until = asked + TRUST
 
     def _take_share(self, living: Sequence[int]) -> None:
         share = self._parts.share
         if self._parts.replica in living:
             share.of, share.place = len(living), list(living).index(self._parts.replica)
+
+
+def _known(row: Row) -> Known:
+    next_due_at, high_water, generation, has_unplanned, has_open_events, has_runs = row
+    return Known(
+        next_due_at=next_due_at,
+        high_water=high_water,
+        generation=generation,
+        has_unplanned=has_unplanned,
+        has_open_events=has_open_events,
+        has_runs=has_runs,
+    )

@@ -26,6 +26,7 @@ from tinyforge.store.port import (
     Due,
     FanOutBatch,
     FanOutDone,
+    Known,
     Route,
     Routes,
     Skip,
@@ -47,12 +48,17 @@ OWNED = "(id >> 12 & 511) = s.replica AND id > s.instance"
 LEFT = f"""
 SELECT {EVENT_COLUMNS} FROM events
 WHERE fanned_at IS NULL AND NOT EXISTS (SELECT 1 FROM servers s
-  WHERE {OWNED}) ORDER BY id LIMIT $1"""  # noqa: S608 - our own columns
+  WHERE {OWNED} OR {sql.TRIED}) ORDER BY id LIMIT $2"""  # noqa: S608 - our own columns
 OPEN = f"""
 SELECT {EVENT_COLUMNS} FROM events
 WHERE fanned_at IS NULL AND id > $2 AND (id >> 12 & 511) = $1 AND accepted_at < $3
 ORDER BY id LIMIT $4"""  # noqa: S608 - our own columns
-NOTE_TRY = "UPDATE events SET tries = tries + 1 WHERE id = $1 RETURNING tries"
+HOLD_LEFT = "SELECT id FROM events WHERE id = $1 AND fanned_at IS NULL FOR UPDATE"
+# A new statement, for another replica may have taken it while the row was waited for.
+TRY_ALONE = f"""
+UPDATE events SET tried_by = $1,
+  tries = tries + CASE WHEN tried_by IS DISTINCT FROM $1 THEN $3::int ELSE 0 END
+WHERE id = $2 AND NOT EXISTS (SELECT 1 FROM servers s WHERE {sql.TRIED})"""  # noqa: S608 - our own columns
 MARK_EVERY = SECOND
 
 First: TypeAlias = Callable[[Session], Awaitable[None]]
@@ -71,6 +77,9 @@ class HotPath:
     _parts: Parts
 
     # --- reads
+
+    def known(self) -> Known | None:
+        return self._parts.known if self._parts.is_trusted else None
 
     async def next_due_at(self) -> Moment | None:
         share = self._parts.share
@@ -106,7 +115,7 @@ class HotPath:
     # --- writes
 
     async def mark(self, now: Moment) -> None:
-        await self._parts.database.do(sql.MARK, now)
+        await self._parts.database.do_alone(sql.MARK, now)
 
     async def lower_mark(self, now: Moment) -> None:
         async def work(session: Session) -> Moment | None:
@@ -117,6 +126,7 @@ class HotPath:
             return next_ready
 
         self._parts.queue.next_ready_at = await self._parts.database.write(work)
+        self._parts.forget_known()
         self._parts.marked = now
 
     async def advance(
@@ -161,16 +171,24 @@ class HotPath:
                     return FanOutDone(runs=0, refused=(), results=(), taken=())
 
     async def left_events(self, limit: int) -> list[Event]:
-        return list(map(event_of, await self._parts.database.ask(LEFT, limit)))
+        rows = await self._parts.database.ask(LEFT, self._parts.instance, limit)
+        return list(map(event_of, rows))
 
     async def open_events(self, limit: int, before: Moment) -> list[Event]:
         parts = self._parts
         rows = await parts.database.ask(OPEN, parts.replica, parts.instance, before, limit)
         return list(map(event_of, rows))
 
-    async def note_try(self, event_id: EventId) -> int:
-        rows = await self._parts.database.write(lambda session: session.ask(NOTE_TRY, event_id))
-        return int(rows[0][0])
+    async def try_alone(self, event_id: EventId, *, counted: bool) -> bool:
+        parts = self._parts
+
+        async def work(session: Session) -> bool:
+            await parts.alive(session)
+            if not await session.ask(HOLD_LEFT, event_id):
+                return False
+            return bool(await session.do(TRY_ALONE, parts.instance, event_id, int(counted)))
+
+        return await parts.database.write(work)
 
     async def _still_open(self, events: Sequence[EventId]) -> frozenset[EventId]:
         rows = await self._parts.database.ask(
@@ -179,7 +197,7 @@ class HotPath:
         return frozenset(EventId(row[0]) for row in rows)
 
     async def _fan_out(self, batch: FanOutBatch, now: Moment, first: First) -> FanOutDone:
-        parts = self._parts
+        parts, instance = self._parts, self._parts.instance
         may_begin = 0 if parts.queue.has_ready(now) else batch.may_begin
         try:
             done = await parts.database.write(
@@ -189,14 +207,12 @@ class HotPath:
             parts.unsure = True
             raise
         placing = done.placing
-        parts.held.update({run.run_id: run for run in placing.taken})
+        taken = parts.begin(placing.taken, instance)
         for row in placing.queued:
             parts.queue.note(int(str(row[4])), now)
         await self._keep_mark(now)
         results = results_of(batch, done.numbers, placing.refused) if len(batch.events) == 1 else []
-        return FanOutDone(
-            runs=placing.count, refused=placing.refused, results=results, taken=placing.taken
-        )
+        return FanOutDone(runs=placing.count, refused=placing.refused, results=results, taken=taken)
 
     async def _keep_mark(self, now: Moment) -> None:
         """Raise the mark, rarely and by itself: its row is one for all replicas."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tinyforge.clock import Clock, Micros, Moment
+from tinyforge.model import RunId
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class News:
     has_dead: bool
     has_left_events: bool  # and ours is the first of the replicas that live
     has_unplanned: bool
+    cancels: Mapping[RunId, str]  # of runs that wait, or that we deploy; and who asked
     lease_lost: bool
 
 

@@ -13,24 +13,32 @@ from tinyforge.store.postgres.connection import Session, text
 from tinyforge.store.postgres.hot import hold_lanes, storing
 from tinyforge.store.postgres.lanes import Lane
 from tinyforge.store.postgres.parts import Parts
-from tinyforge.store.postgres.registry import LAPSED
+from tinyforge.store.postgres.registry import LAPSED, TENDED
 
+# One replica alone ends what still runs of them: a second one could hit the next attempt.
+HOLD_DEAD = f"""
+SELECT r.id FROM runs r WHERE r.state = 3 AND NOT EXISTS (SELECT 1 FROM servers s WHERE {TENDED})
+ORDER BY r.id FOR UPDATE OF r SKIP LOCKED"""  # noqa: S608 - our own condition
+# A new statement, for another replica may have begun to recover them before the rows were locked.
+TEND_DEAD = f"""
+UPDATE runs r SET recovered_by = $1 WHERE r.id = ANY($2::bigint[])
+  AND NOT EXISTS (SELECT 1 FROM servers s WHERE {TENDED}) RETURNING r.id"""  # noqa: S608 - our own condition
 DEAD = """
 SELECT r.id, r.workload_id, r.event_id, r.attempt, coalesce(r.started_at, r.queued_at),
   (SELECT count(*) FROM attempts a WHERE a.run_id = r.id AND a.outcome = 'died') + 1,
   r.binding_id, coalesce(CASE WHEN w.broken IS NULL THEN w.queue END, 'latest')
 FROM runs r LEFT JOIN workloads w ON w.id = r.workload_id
-WHERE r.state = 3 AND NOT EXISTS
-  (SELECT 1 FROM servers s WHERE s.instance = r.owner) ORDER BY r.id"""
+WHERE r.id = ANY($1::bigint[]) ORDER BY r.id"""
 # Waits for whoever stores something under that lease just now; it renews no lease that is gone.
 BURY = f"DELETE FROM servers s WHERE {LAPSED}"  # noqa: S608 - our own condition
 STILL_DEAD = """
 SELECT r.id, r.attempt FROM runs r WHERE r.id = ANY($1::bigint[]) AND r.state = 3
-  AND NOT EXISTS (SELECT 1 FROM servers s WHERE s.instance = r.owner) FOR UPDATE OF r"""
+  AND r.recovered_by = $2 AND NOT EXISTS (SELECT 1 FROM servers s WHERE s.instance = r.owner)
+FOR UPDATE OF r"""
 BACK_TO_QUEUE = f"""
 UPDATE runs SET state = CASE WHEN b.successor IS NULL THEN 2 ELSE 7 END, ready_at = b.ready,
-  owner = NULL, ended_at = CASE WHEN b.successor IS NULL THEN NULL ELSE $2::bigint END,
-  superseded_by = b.successor
+  owner = NULL, recovered_by = NULL, superseded_by = b.successor,
+  ended_at = CASE WHEN b.successor IS NULL THEN NULL ELSE $2::bigint END
 FROM {sql.unpacked("id", "successor", "ready")} WHERE runs.id = b.id AND runs.state = 3"""  # noqa: S608 - our own columns
 INTERRUPT = """
 UPDATE runs SET state = 8, ended_at = $2, error = $3 WHERE id = ANY($1::bigint[]) AND state = 3"""
@@ -45,9 +53,13 @@ class LifeRows:
         return self._parts.instance
 
     async def dead_runs(self) -> list[Dead]:
+        ours = self._parts.instance
+
         async def work(session: Session) -> list[Dead]:
             await session.do(BURY)
-            return list(map(Dead._make, await session.ask(DEAD)))
+            held = [row[0] for row in await session.ask(HOLD_DEAD, ours)]
+            tended = [row[0] for row in await session.ask(TEND_DEAD, ours, held)]
+            return list(map(Dead._make, await session.ask(DEAD, tended)))
 
         return await self._parts.database.write(work)
 
@@ -58,11 +70,11 @@ class LifeRows:
         follow_ups: Sequence[EventDraft],
         now: Moment,
     ) -> list[Event]:
-        events = drafted(self._parts.ids, follow_ups, now)
+        events, ours = drafted(self._parts.ids, follow_ups, now), self._parts.instance
 
         async def work(session: Session) -> frozenset[int]:
             lanes = await hold_lanes(session, sorted({dead.workload_id for dead in requeued}))
-            still = await _still_dead(session, [*requeued, *interrupted])
+            still = await _still_dead(session, [*requeued, *interrupted], ours)
             again = _queued_again([dead for dead in requeued if _token(dead) in still], lanes, now)
             over = [dead.run_id for dead in interrupted if _token(dead) in still]
             deaths = [
@@ -77,7 +89,7 @@ class LifeRows:
 
         stored = await self._parts.database.write(work)
         if interrupted:  # their workloads are free for the next one
-            self._parts.queue.may_have_ready = True
+            self._parts.queue.note(now, now)
         for _, ready_at in apart(requeued, now):
             self._parts.queue.note(ready_at, now)
         return [event for event in events if event.id in stored]
@@ -87,9 +99,9 @@ def _token(dead: Dead) -> tuple[int, int]:
     return dead.run_id, dead.attempt
 
 
-async def _still_dead(session: Session, dead: Sequence[Dead]) -> set[tuple[int, int]]:
-    """Return what nobody has recovered meanwhile; two replicas may have found the same."""
-    found = await session.ask(STILL_DEAD, sorted(one.run_id for one in dead))
+async def _still_dead(session: Session, dead: Sequence[Dead], ours: int) -> set[tuple[int, int]]:
+    """Return what is still ours to recover: our own lease may have been over meanwhile."""
+    found = await session.ask(STILL_DEAD, sorted(one.run_id for one in dead), ours)
     return {(number, attempt) for number, attempt in found}
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tinyforge.clock import Micros, Moment
+from tinyforge.clock import MINUTE, Micros, Moment
 from tinyforge.errors import StoreUnavailable
 from tinyforge.ids import Ids
 from tinyforge.model import RunId
-from tinyforge.store.port import TakenRun
+from tinyforge.store.port import Counts, Known, TakenRun
 from tinyforge.store.postgres import statements as sql
 from tinyforge.store.postgres.connection import Database, Session
 
+COUNTED_FOR: Micros = 5 * MINUTE
 LEASE_OVER = "our lease is over: the database was out of reach for too long"
 
 
@@ -22,9 +24,17 @@ class Queue:
 
     may_have_ready: bool = False
     next_ready_at: Moment | None = None
+    noted: int = 0  # runs that are ready by what we did ourselves
+    told: int = 0  # of those, how many others were told of
 
     def note(self, ready_at: Moment, now: Moment) -> None:
-        """Remember a run that was queued."""
+        """Remember a run that we queued."""
+        if ready_at <= now:
+            self.noted += 1
+        self.learn(ready_at, now)
+
+    def learn(self, ready_at: Moment, now: Moment) -> None:
+        """Remember a run that somebody queued."""
         if ready_at <= now:
             self.may_have_ready = True
         elif self.next_ready_at is None or ready_at < self.next_ready_at:
@@ -42,6 +52,20 @@ class Share:
     place: int = 0
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What was counted of the config, and on what news."""
+
+    known: Known | None
+    at: Micros  # monotonic
+    counts: Counts
+
+    def holds(self, known: Known, now: Micros) -> bool:
+        """Say whether the config is still the same; a pause alone is no new generation of it."""
+        is_same = self.known is not None and self.known.generation == known.generation
+        return is_same and now - self.at < COUNTED_FOR
+
+
 @dataclass
 class Parts:
     database: Database
@@ -55,10 +79,36 @@ class Parts:
     unsure: bool = False  # a commit whose end we did not see may have taken runs for us
     trusted_until: Micros = 0  # monotonic: ends before the lease does
     marked: Moment = 0  # the clock mark that we know to be stored
+    known: Known | None = None  # as of the last heartbeat
+    counted: Counted | None = None
+    changes: int = 0  # of ours, that a heartbeat under way may have missed
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)  # the heart has something to do
 
     @property
     def is_trusted(self) -> bool:
         return self.monotonic() < self.trusted_until
+
+    def forget_known(self) -> None:
+        """Ask again, for we have changed what was known."""
+        self.known = self.counted = None
+        self.changes += 1
+
+    def share_what_is_left(self, now: Moment) -> None:
+        """Have others told of runs that are ready and that we do not take."""
+        if self.share.of > 1 and self.queue.has_ready(now) and self.queue.noted > self.queue.told:
+            self.stirred.set()
+
+    def may_nudge(self) -> bool:
+        """Say, once for each reason, whether others should be told."""
+        told, self.queue.told = self.queue.told, self.queue.noted
+        return self.queue.noted > told and self.queue.may_have_ready and self.share.of > 1
+
+    def begin(self, taken: Sequence[TakenRun], instance: int) -> Sequence[TakenRun]:
+        """Hold what was taken under *instance*; nothing, where that lease is gone meanwhile."""
+        if instance != self.instance:
+            return ()
+        self.held.update({run.run_id: run for run in taken})
+        return taken
 
     async def alive(self, session: Session) -> None:
         """Hold our lease to the end of the transaction; StoreUnavailable where it is over."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tinyforge.errors import StoreUnavailable
 from tinyforge.ids import LAST, Ids
 from tinyforge.store.postgres.connection import Database, Session
+from tinyforge.store.postgres.statements import HINT
 
 LEASE_SECONDS = 15
 MOST_REPLICAS = 512
@@ -29,6 +30,8 @@ VALUES ($1, $2, $3, $4, clock_timestamp() + interval '{LEASE_SECONDS} s')"""  # 
 LAPSED = f"""
 s.lease_until < clock_timestamp() - interval '3 s'
 AND pg_postmaster_start_time() < clock_timestamp() - interval '{LEASE_SECONDS} s'"""
+# Of a run: a replica that lives has it, or recovers it and is not $1.
+TENDED = "s.instance = r.owner OR s.instance = r.recovered_by AND s.instance <> $1"
 LEAVES = "DELETE FROM servers WHERE instance = $1"
 
 
@@ -53,6 +56,7 @@ async def register(database: Database, version: str) -> Lease:
         instance = ids.next(now)
         await session.do(KEEP_ID, instance)
         await session.do(SERVES, replica, instance, version, now)
+        await session.ask(HINT, str(instance))
         return Lease(replica, instance, ids)
 
     return await database.write(work)
@@ -60,4 +64,9 @@ async def register(database: Database, version: str) -> Lease:
 
 async def leave(database: Database, instance: int) -> None:
     """Give the lease back: what is still under it may be recovered at once."""
-    await database.do(LEAVES, instance)
+
+    async def work(session: Session) -> None:
+        await session.do(LEAVES, instance)
+        await session.ask(HINT, str(instance))
+
+    await database.write(work)

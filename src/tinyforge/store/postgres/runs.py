@@ -40,6 +40,10 @@ CANCEL = "UPDATE runs SET state = 6, ended_at = $2, error = $3 WHERE id = $1 AND
 REQUEUE = """
 UPDATE runs SET state = 2, ready_at = $2, ended_at = NULL, error = NULL, owner = NULL
 WHERE id = $1 AND state IN (5, 6, 8)"""
+HOLD_OF_OTHERS = "SELECT id FROM runs WHERE id = $1 AND state = 3 AND owner <> $2 FOR SHARE"
+ASK_TO_CANCEL = """
+INSERT INTO cancels(run_id, actor, asked_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"""
+FORGET_CANCEL = "DELETE FROM cancels WHERE run_id = $1"
 EVENTS_BY_ID = f"SELECT {EVENT_COLUMNS} FROM events WHERE id = ANY($1::bigint[])"  # noqa: S608 - our own columns
 RUN_BY_ID = f"SELECT {RUN_COLUMNS} FROM runs WHERE id = $1"  # noqa: S608 - our own columns
 LABELS = "SELECT id, name, kind FROM triggers WHERE id = ANY($1::bigint[])"
@@ -72,21 +76,25 @@ class RunRows:
         now: Moment,
     ) -> Turn:
         stale: list[TakenRun] = []
+        parts, instance = self._parts, self._parts.instance
         events = drafted(self._parts.ids, follow_ups, now)
         for _ in range(RETRIES):
             if not finished and not events and not self._may_take(places, now):
+                parts.share_what_is_left(now)
                 return Turn(taken=(), stale=stale, events=())
-            turn = _Turn(self._parts, finished, events, places, now)
+            turn = _Turn(parts, finished, events, places, now)
             try:
-                taken = await self._parts.database.write(turn.work)
+                taken = await parts.database.write(turn.work)
             except Stale:
                 finished, gone = await self._still_ours(finished)
                 stale += gone
             except StoreUnavailable:
-                self._parts.unsure = True
+                parts.unsure = True
                 raise
             else:
-                turn.note_stored(taken)
+                turn.note_stored()
+                taken = parts.begin(taken, instance)
+                parts.share_what_is_left(now)
                 return Turn(taken=taken, stale=stale, events=events)
         raise StoreUnavailable("runs kept changing while their ends were stored")
 
@@ -123,6 +131,20 @@ class RunRows:
         await self._parts.database.write(work)
         return events
 
+    async def ask_to_cancel(self, run_id: RunId, actor: str, now: Moment) -> None:
+        author = self._parts.instance
+
+        async def work(session: Session) -> None:
+            if not await session.ask(HOLD_OF_OTHERS, run_id, author):
+                raise Conflict(f"{show('run', run_id)} is just ending")
+            await session.do(ASK_TO_CANCEL, run_id, actor, now)
+            await session.ask(sql.HINT, str(author))
+
+        await self._parts.database.write(work)
+
+    def holds(self, run: TakenRun) -> bool:
+        return self._parts.is_trusted and self._parts.held.get(run.run_id) == run
+
     async def requeue(self, run_id: RunId, now: Moment) -> Run:
         run = await self.run_row(run_id)
         workload = (await self.workloads_by_id([run.workload_id])).get(run.workload_id)
@@ -135,9 +157,10 @@ class RunRows:
                 raise Conflict(f"a newer run, {show('run', newer)}, is queued already")
             if not await session.do(REQUEUE, run_id, now):
                 raise Conflict(f"{show('run', run_id)} did not fail: there is nothing to retry")
+            await session.do(FORGET_CANCEL, run_id)
 
         await self._parts.database.write(work)
-        self._parts.queue.may_have_ready = True
+        self._parts.queue.note(now, now)
         return await self.run_row(run_id)
 
     async def run_row(self, run_id: RunId) -> Run:
@@ -188,7 +211,7 @@ class _Turn:
         self._left_some = False  # ready runs that were not taken
         self._next_ready: Moment | None = None
 
-    async def work(self, session: Session) -> list[TakenRun]:
+    async def work(self, session: Session) -> Sequence[TakenRun]:
         if self._finished:
             await self._end(session)
         if self._events:
@@ -198,17 +221,16 @@ class _Turn:
         taken = await self._unheard_of(session) if self._parts.unsure else []
         return taken + await self._take(session)
 
-    def note_stored(self, taken: Sequence[TakenRun]) -> None:
+    def note_stored(self) -> None:
         parts = self._parts
         for end in self._finished:
             parts.held.pop(end.run.run_id, None)
-        parts.held.update({run.run_id: run for run in taken})
         if self._places.free or self._places.ahead:
             parts.unsure = False
             parts.queue.may_have_ready = self._left_some
             parts.queue.next_ready_at = self._next_ready
         elif self._finished:  # their workloads are free for the next one
-            parts.queue.may_have_ready = True
+            parts.queue.note(self._now, self._now)
             for end in self._finished:
                 if end.state is RunState.QUEUED:
                     parts.queue.note(end.ready_at, self._now)

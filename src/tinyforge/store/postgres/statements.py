@@ -168,6 +168,12 @@ HIGH_WATER = "SELECT value FROM marks WHERE name = 'high_water'"
 MARK = "UPDATE marks SET value = $1 WHERE name = 'high_water' AND value < $1"
 LOWER_MARK = "UPDATE marks SET value = $1 WHERE name = 'high_water'"
 
+# Other replicas look again at once; where it is lost, at their next heartbeat.
+CHANNEL = "tinyforge"
+HINT = f"SELECT pg_notify('{CHANNEL}', current_schema() || ':' || $1::text)"
+# Of an event: a replica that lives, and is not $1, tries it alone.
+TRIED = "s.instance = tried_by AND s.instance <> $1"
+
 # Holds our row until the end of the transaction, so that nobody buries us in the middle of it.
 OWN_LEASE = """
 SELECT instance FROM servers

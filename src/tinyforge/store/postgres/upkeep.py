@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from tinyforge.clock import Moment
 from tinyforge.store.port import Counts, Limits, Swept
 from tinyforge.store.postgres.connection import Row, Session, text
-from tinyforge.store.postgres.parts import Parts
+from tinyforge.store.postgres.parts import Counted, Parts
 from tinyforge.store.postgres.statements import unpacked
 
 SWEEP = 5_000
@@ -17,9 +19,9 @@ UNION ALL
 SELECT 'workload', count(*) FROM workloads WHERE broken IS NOT NULL AND deleted_at IS NULL
 UNION ALL
 SELECT 'binding', count(*) FROM bindings WHERE broken IS NOT NULL AND deleted_at IS NULL"""
+PAUSED = "SELECT count(*) FROM timing WHERE paused_at IS NOT NULL"
 NOW = """
-SELECT (SELECT count(*) FROM timing WHERE paused_at IS NOT NULL),
-  (SELECT count(*) FROM runs WHERE state = 2), (SELECT count(*) FROM runs WHERE state = 3),
+SELECT (SELECT count(*) FROM runs WHERE state = 2), (SELECT count(*) FROM runs WHERE state = 3),
   (SELECT due_at FROM timing WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
   (SELECT count(*) FROM events WHERE fanned_at IS NULL), (SELECT count(*) FROM unplanned)"""
 OLDEST_EVENT = "SELECT accepted_at FROM events ORDER BY id LIMIT 1"
@@ -64,7 +66,23 @@ class UpkeepRows:
     _parts: Parts
 
     async def counts(self) -> Counts:
-        return await self._parts.database.read(_counts)
+        """Count what changes; config, which is much to count, once for each change of it."""
+        parts = self._parts
+        before = parts.counted
+        known = parts.known if parts.is_trusted else None
+        if known is None or before is None or not before.holds(known, parts.monotonic()):
+            config = await parts.database.read(_of_config)
+            before = parts.counted = Counted(known, parts.monotonic(), config)
+        elif known.is_at_rest:
+            return replace(before.counts, oldest_undecided=known.next_due_at)
+        ((queued, running, oldest, open_events, unplanned),) = await parts.database.ask(NOW)
+        return replace(
+            before.counts,
+            runs={"queued": queued, "running": running},
+            oldest_undecided=oldest,
+            open_events=open_events,
+            unplanned=unplanned,
+        )
 
     async def sweep_history(self, keep: Limits, now: Moment) -> Swept:
         old = await self._old_events(keep, now)
@@ -126,16 +144,15 @@ class _Sweep:
         return runs
 
 
-async def _counts(session: Session) -> Counts:
-    kinds = await session.ask(TRIGGERS_BY_KIND)
+async def _of_config(session: Session) -> Counts:
+    """Count as if nothing was under way."""
     broken = await session.ask(BROKEN)
-    ((paused, queued, running, oldest, open_events, unplanned),) = await session.ask(NOW)
     return Counts(
-        triggers=dict(kinds),
+        triggers=dict(await session.ask(TRIGGERS_BY_KIND)),
         broken={what: count for what, count in broken if count},
-        paused=paused,
-        runs={"queued": queued, "running": running},
-        oldest_undecided=oldest,
-        open_events=open_events,
-        unplanned=unplanned,
+        paused=int(await session.one(PAUSED)),
+        runs={"queued": 0, "running": 0},
+        oldest_undecided=None,
+        open_events=0,
+        unplanned=0,
     )

@@ -25,6 +25,7 @@ from tinyforge.store.port import (
     Due,
     FanOutBatch,
     FanOutDone,
+    Known,
     Route,
     Routes,
     Skip,
@@ -53,8 +54,7 @@ WHERE fanned_at IS NULL AND id > ?1 AND accepted_at < ?2 ORDER BY id LIMIT ?3"""
 STORED = "SELECT id FROM events WHERE id IN (SELECT value FROM json_each(?))"
 STILL_OPEN = """
 SELECT id FROM events WHERE id IN (SELECT value FROM json_each(?)) AND fanned_at IS NULL"""
-NOTE_TRY = "UPDATE events SET tries = tries + 1 WHERE id = ?"
-TRIES = "SELECT tries FROM events WHERE id = ?"
+TRY_ALONE = "UPDATE events SET tries = tries + ?2 WHERE id = ?1 AND fanned_at IS NULL"
 
 
 class AlreadyFanned(Conflict):
@@ -76,6 +76,9 @@ class HotPath:
     _parts: Parts
 
     # --- reads in the loop's thread: microseconds each
+
+    def known(self) -> Known | None:
+        return None  # the file is near
 
     async def next_due_at(self) -> Moment | None:
         found = self._parts.look(sql.NEXT_DUE)
@@ -174,10 +177,10 @@ class HotPath:
     def _open_events(self, query: str, values: tuple[int, ...]) -> list[Event]:
         return [event_of(row) for row in self._parts.look(query, values)]
 
-    async def note_try(self, event_id: EventId) -> int:
-        def work(db: apsw.Connection) -> int:
-            db.execute(NOTE_TRY, (event_id,))
-            return int(ask(db, TRIES, (event_id,))[0][0])
+    async def try_alone(self, event_id: EventId, *, counted: bool) -> bool:
+        def work(db: apsw.Connection) -> bool:
+            db.execute(TRY_ALONE, (event_id, int(counted)))
+            return bool(db.changes())
 
         return await self._parts.writer.submit(work)
 

@@ -194,6 +194,12 @@ class RunRows:
         await self._parts.ordered(prepare, now)
         return events
 
+    async def ask_to_cancel(self, run_id: RunId, actor: str, now: Moment) -> None:  # noqa: ARG002 - the port's
+        raise Conflict(f"{show('run', run_id)} is just ending")
+
+    def holds(self, run: TakenRun) -> bool:  # noqa: ARG002 - the port's; nobody else has the file
+        return True
+
     async def requeue(self, run_id: RunId, now: Moment) -> Run:
         run = await find_run(self._parts, run_id)
         workload = (await self.workloads_by_id([run.workload_id])).get(run.workload_id)

@@ -97,7 +97,7 @@ CREATE TABLE events(
   id bigint PRIMARY KEY, trigger_id bigint NOT NULL, epoch bigint, window_at bigint,
   key text, accepted_at bigint NOT NULL, last_at bigint,
   folded bigint DEFAULT 0, folded_from bigint, revision_id bigint, actor text, facts text,
-  ruleless integer, tries integer NOT NULL DEFAULT 0, fanned_at bigint);
+  ruleless integer, tries integer NOT NULL DEFAULT 0, tried_by bigint, fanned_at bigint);
 CREATE UNIQUE INDEX event_window ON events(window_at, trigger_id, epoch) WHERE window_at IS NOT NULL;
 CREATE UNIQUE INDEX event_key ON events(trigger_id, key) WHERE key IS NOT NULL;
 CREATE INDEX event_open ON events(id) WHERE fanned_at IS NULL;
@@ -111,13 +111,16 @@ CREATE TABLE results(
 CREATE TABLE runs(
   id bigint PRIMARY KEY, event_id bigint NOT NULL, binding_id bigint NOT NULL, workload_id bigint NOT NULL,
   state smallint NOT NULL, queued_at bigint NOT NULL, ready_at bigint NOT NULL,
-  started_at bigint, ended_at bigint, attempt integer NOT NULL DEFAULT 0, owner bigint,
+  started_at bigint, ended_at bigint, attempt integer NOT NULL DEFAULT 0, owner bigint, recovered_by bigint,
   superseded_by bigint, repeatable boolean NOT NULL DEFAULT false, error text)
   WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE UNIQUE INDEX run_once ON runs(event_id, binding_id);
 CREATE UNIQUE INDEX run_busy ON runs(workload_id) WHERE state = 3;
 CREATE INDEX run_queue ON runs(event_id, id) WHERE state = 2;
 CREATE INDEX run_lane ON runs(workload_id, event_id) WHERE state = 2;
+CREATE INDEX run_waits ON runs(ready_at) WHERE state = 2 AND ready_at > queued_at;
+-- Runs at work that somebody wants to end, until they are over; whoever deploys one looks here.
+CREATE TABLE cancels(run_id bigint PRIMARY KEY, actor text NOT NULL, asked_at bigint NOT NULL);
 CREATE TABLE attempts(
   run_id bigint NOT NULL, n integer NOT NULL, owner bigint, started_at bigint, ended_at bigint,
   outcome text NOT NULL, error text, PRIMARY KEY(run_id, n));
