@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import asyncpg
 
@@ -17,14 +16,31 @@ from tests.postgres import OwnServer, execute
 from tests.torture.checker import violations
 from tests.torture.evidence import TABLES, Evidence, gathered
 from tests.torture.load import BROKEN, Presser, World
-from tests.torture.served import Served, serving, tinyforge, wait_until
+from tests.torture.served import ROOT, SERVE, Served, serving, tinyforge, wait_until
 
 CONCURRENCY = 8
+SKEWED = "tests.replicas.skewed"
 REST = 180.0  # seconds for everything that was begun to end, leases of the dead included
 UNDER_WAY = """
 SELECT EXISTS (SELECT 1 FROM runs WHERE state IN (2, 3))
   OR EXISTS (SELECT 1 FROM events WHERE fanned_at IS NULL)"""
-NO_WORDS: tuple[str, ...] = ()
+UNAVAILABLE = 503
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """How a replica is started. *url*: another way to the same database; *ahead*: its clock."""
+
+    manifest: Path | None = None
+    pressed: bool = True
+    words: Sequence[str] = ("--concurrency", str(CONCURRENCY))
+    crash_at: str | None = None
+    url: str | None = None
+    ahead: int | None = None  # seconds
+    source: Path = ROOT / "src"  # another one is another version of the program
+
+
+USUAL = Way()
 
 
 @dataclass
@@ -50,26 +66,47 @@ class Fleet:
             for number in list(self._lives):
                 self.kill(number)
 
-    def start(self, number: int, manifest: Path | None = None, *, pressed: bool = True) -> Served:
-        """Start a replica, and wait until it serves."""
+    def launch(self, number: int, way: Way = USUAL) -> Served:
+        """Start a replica, and wait for nothing."""
         folder = self.world.folder / f"replica-{number}"
         folder.mkdir(exist_ok=True)
-        words = ["--concurrency", str(CONCURRENCY)]
-        if manifest is not None:
-            words += ["--config", str(manifest)]
+        variables = {
+            "TINYFORGE_DATABASE": way.url or self.url,
+            "PYTHONPATH": f"{way.source}:{ROOT}",
+        }
+        if way.crash_at is not None:
+            variables["TINYFORGE_CRASH_AT"] = way.crash_at
+        words = [*way.words, *(("--config", str(way.manifest)) if way.manifest else ())]
+        program = SERVE if way.ahead is None else (SKEWED, str(way.ahead))
         stack = ExitStack()
-        variables = MappingProxyType({"TINYFORGE_DATABASE": self.url})
-        served = stack.enter_context(serving(folder, words, variables))
+        served = stack.enter_context(serving(folder, words, variables, program=program))
         self._lives[number] = served, stack
-        assert served.until_ready(), served.last_words()
-        if pressed:
+        if way.pressed:
             self._count += 1
             stack.enter_context(self.presser.at_work(served, seed=self._count))
         return served
 
+    def start(self, number: int, way: Way = USUAL) -> Served:
+        """Start a replica, and wait until it serves."""
+        served = self.launch(number, way)
+        assert served.until_ready(), served.last_words()
+        return served
+
+    def start_together(self, ways: Sequence[Way]) -> None:
+        """Start replicas at the same time, and wait until each serves."""
+        lives = [self.launch(number, way) for number, way in enumerate(ways)]
+        for served in lives:
+            assert served.until_ready(), served.last_words()
+
     def kill(self, number: int) -> None:
         served, stack = self._lives.pop(number)
         served.kill()
+        stack.close()
+
+    def until_dead(self, number: int) -> None:
+        """Wait until a replica has ended itself as a kill would."""
+        served, stack = self._lives.pop(number)
+        assert served.ended() == -signal.SIGKILL, served.last_words()
         stack.close()
 
     def end(self, number: int) -> None:
@@ -83,7 +120,7 @@ class Fleet:
         """Switch the schedules off, and wait until one replica has nothing left to do."""
         for other in list(self._lives):
             self.end(other)
-        served = self.start(number, self.world.at_rest, pressed=False)
+        served = self.start(number, Way(manifest=self.world.at_rest, pressed=False))
         served.wait_until(self.is_idle, "what was begun has ended", REST)
         said = tinyforge(served.folder, "verify")
         assert said.returncode == 0, said.stdout + said.stderr
@@ -101,12 +138,13 @@ class Fleet:
 
     def one(self, query: str) -> object:
         """Return the first value of a query."""
+        return self.rows(query)[0][0]
 
-        async def ask() -> object:
+    def rows(self, query: str) -> list[tuple[int, ...]]:
+        async def ask() -> list[tuple[int, ...]]:
             connection = await asyncpg.connect(self.url)
             try:
-                found: object = await connection.fetchval(query)
-                return found
+                return [tuple(row) for row in await connection.fetch(query)]
             finally:
                 await connection.close()
 
@@ -127,7 +165,9 @@ class Fleet:
         """Return what the checker finds; where the database or a server *was_away*, callers may be told."""
         found = violations(self.evidence())
         refused = [
-            said for said in self.presser.refused if not (was_away and said.startswith("503 "))
+            str(call)
+            for call in self.presser.refused
+            if not (was_away and call.status == UNAVAILABLE)
         ]
         return {**found, "refused": refused} if refused else found
 
@@ -135,7 +175,7 @@ class Fleet:
         self.world.database.parent.mkdir(exist_ok=True)
         self.world.database.unlink(missing_ok=True)
         asyncio.run(_copied(self.url, self.world.database))
-        return gathered(self.world, self.presser.acks)
+        return gathered(self.world, self.presser)
 
 
 async def _copied(url: str, target: Path) -> None:
@@ -153,8 +193,13 @@ async def _copied(url: str, target: Path) -> None:
             names = ", ".join(row["attname"] for row in columns)
             file.execute(f"CREATE TABLE {table} ({names})")
             marks = ", ".join("?" for _ in columns)
-            file.executemany(f"INSERT INTO {table} VALUES ({marks})", [tuple(row) for row in rows])
+            plain = [tuple(map(_plain, row)) for row in rows]
+            file.executemany(f"INSERT INTO {table} VALUES ({marks})", plain)
         file.commit()
     finally:
         file.close()
         await connection.close()
+
+
+def _plain(value: object) -> int | str | None:
+    return value if value is None or isinstance(value, int | str) else str(value)

@@ -197,6 +197,8 @@ class Runner:
             await self._settle(LOOK_EVERY // 5)
 
     async def _settle(self, at_most: Micros) -> None:
+        self._interrupt_overdue()
+        self._let_go()
         if at_most > 0:
             await self._wait(at_most)
         await self.turn()
