@@ -100,3 +100,13 @@ async def execute(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def ask(url: str, query: str) -> object:
+    """Return the first value of a query."""
+    connection = await asyncpg.connect(url)
+    try:
+        found: object = await connection.fetchval(query)
+        return found
+    finally:
+        await connection.close()

@@ -7,7 +7,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import asyncpg
@@ -52,6 +52,7 @@ class Fleet:
     presser: Presser = field(default_factory=Presser)
     _lives: dict[int, tuple[Served, ExitStack]] = field(default_factory=dict)
     _count: int = 0
+    _deaths: int = 0
 
     @property
     def url(self) -> str:
@@ -101,12 +102,22 @@ class Fleet:
     def kill(self, number: int) -> None:
         served, stack = self._lives.pop(number)
         served.kill()
+        self._deaths += 1
         stack.close()
+
+    def hold_still(self, number: int) -> None:
+        """Stop a replica as a machine does that stands still: others will call it dead."""
+        self.lives(number).tell(signal.SIGSTOP)
+        self._deaths += 1
+
+    def go_on(self, number: int) -> None:
+        self.lives(number).tell(signal.SIGCONT)
 
     def until_dead(self, number: int) -> None:
         """Wait until a replica has ended itself as a kill would."""
         served, stack = self._lives.pop(number)
         assert served.ended() == -signal.SIGKILL, served.last_words()
+        self._deaths += 1
         stack.close()
 
     def end(self, number: int) -> None:
@@ -175,7 +186,7 @@ class Fleet:
         self.world.database.parent.mkdir(exist_ok=True)
         self.world.database.unlink(missing_ok=True)
         asyncio.run(_copied(self.url, self.world.database))
-        return gathered(self.world, self.presser)
+        return replace(gathered(self.world, self.presser), deaths=self._deaths)
 
 
 async def _copied(url: str, target: Path) -> None:

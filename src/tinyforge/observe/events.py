@@ -24,6 +24,20 @@ class ServerStarted(Happening, frozen=True, kw_only=True):
     data: str
 
 
+class SchemaMigrated(Happening, frozen=True, kw_only=True):
+    """Replicas of the version before serve on beside the new one."""
+
+    schema: int
+    step: str
+
+
+class MigrationWaits(Happening, frozen=True, kw_only=True):
+    """Transactions of others use its tables; it is tried again each second."""
+
+    schema: int
+    step: str
+
+
 class ServerStopped(Happening, frozen=True, kw_only=True):
     instance: int
     released: int  # runs that went back to the queue

@@ -42,6 +42,8 @@ class Level(IntEnum):
 
 SINGLE: Mapping[type[Happening], tuple[Level, str]] = {
     events.ServerStarted: (Level.INFO, "the server starts"),
+    events.SchemaMigrated: (Level.INFO, "the schema of the database went one step on"),
+    events.MigrationWaits: (Level.WARNING, "a change of the schema waits for other transactions"),
     events.Started: (Level.INFO, "schedules are served"),
     events.ServerStopped: (Level.INFO, "the server stopped"),
     events.TickIntervalClamped: (Level.WARNING, "the tick interval was moved into its limits"),

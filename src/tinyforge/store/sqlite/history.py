@@ -77,11 +77,12 @@ ORDER BY epoch, from_at"""  # noqa: S608 - our own columns
 PROVED = """
 SELECT id, proved_from FROM triggers
 WHERE typeof(proved_from) = 'integer' AND id IN (SELECT value FROM json_each(?))"""
+# The bindings are read first: SQLite would go through all of them for each event.
 WITHOUT_RESULTS = f"""
-SELECT e.id, b.id FROM events e JOIN bindings b ON b.trigger_id = e.trigger_id
-WHERE e.fanned_at IS NOT NULL
-  AND (SELECT min(v.from_at) FROM revisions v
-       WHERE v.row_id = b.id AND v.what = 'binding') < e.fanned_at
+WITH b AS MATERIALIZED (SELECT b.id, b.trigger_id, b.deleted_at, min(v.from_at) AS since
+  FROM bindings b JOIN revisions v ON v.row_id = b.id AND v.what = 'binding' GROUP BY b.id)
+SELECT e.id, b.id FROM events e JOIN b ON b.trigger_id = e.trigger_id
+WHERE e.fanned_at IS NOT NULL AND b.since < e.fanned_at
   AND (b.deleted_at IS NULL OR b.deleted_at > e.fanned_at AND b.deleted_at <= {LATEST})
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.event_id = e.id AND r.binding_id = b.id)
   AND NOT EXISTS (SELECT 1 FROM results x WHERE x.event_id = e.id AND x.binding_id = b.id)

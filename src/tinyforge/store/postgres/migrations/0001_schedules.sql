@@ -132,7 +132,12 @@ CREATE UNIQUE INDEX run_log_of ON run_log(run_id, seq);
 -- One row for each replica that lives: gone when it stops, or when another one buries it.
 CREATE TABLE servers(
   replica integer PRIMARY KEY, instance bigint NOT NULL UNIQUE, version text NOT NULL,
-  started_at bigint NOT NULL, lease_until timestamptz NOT NULL);
+  started_at bigint NOT NULL, lease_until timestamptz NOT NULL, schema integer NOT NULL DEFAULT 1);
 CREATE TABLE facts(name text PRIMARY KEY, value text);
 CREATE TABLE marks(name text PRIMARY KEY, value bigint NOT NULL);
 INSERT INTO marks(name, value) VALUES ('generation', 0), ('high_water', 0), ('last_id', 0);
+-- What came from a file and can stand in no column here; `given` is what stands there instead.
+-- On the way back to a file it is put back, unless somebody has written something else.
+CREATE TABLE stand_ins(
+  of_table text NOT NULL, row_key text NOT NULL, of_column text NOT NULL, given text NOT NULL,
+  kind text NOT NULL, original bytea NOT NULL, PRIMARY KEY(of_table, row_key, of_column));
