@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -72,30 +72,29 @@ class Move:
 
     async def move(self) -> MoveView:
         """Refused where the two differ afterwards; then the target is as it was."""
-        there, here = await self.source.columns(), await self.target.columns()
-        written = {}
-        for table in MOVED:
-            shared = shared_columns(table, there[table.name], here[table.name])
-            written[table] = shared, await self._put(table, shared)
+        written = await self._put_all()
         marks = await self.source.marks()
         await self.target.end(marks)
-        for table, (shared, checksum) in written.items():
-            await self._check(table, shared, checksum)
+        for table, (columns, checksum) in written.items():
+            await self._check(table, columns, checksum)
         moved = await self.target.marks()
         if (moved.generation, moved.high_water) != (marks.generation, marks.high_water):
             raise _differs("the marks of its clock and of its config")
         proved = await self._prove()
         await self.target.keep()
-        return MoveView(
-            source=self.source.name,
-            target=self.target.name,
-            tables=[
-                MovedTableView(name=table.name, rows=checksum.rows, checksum=checksum.text)
-                for table, (_, checksum) in written.items()
-            ],
-            windows=proved.checked.windows,
-            faults=len(proved.faults),
-        )
+        return self._view({table: checksum for table, (_, checksum) in written.items()}, proved)
+
+    async def _put_all(self) -> dict[Moved, tuple[list[str], Checksum]]:
+        there, here = await self.source.columns(), await self.target.columns()
+        written = {}
+        for table in MOVED:
+            if table.name not in there:
+                raise Refused(
+                    f"{self.source.name} lacks the table {table.name}", "give a whole one"
+                )
+            columns = shared_columns(table, there[table.name], here[table.name])
+            written[table] = columns, await self._put(table, columns)
+        return written
 
     async def _put(self, table: Moved, columns: Sequence[str]) -> Checksum:
         """Copy one table; return the checksum of what was read."""
@@ -125,6 +124,18 @@ class Move:
         if (before.checked, before.faults) != (after.checked, after.faults):
             raise _differs("what verify finds in its ledger")
         return after
+
+    def _view(self, moved: Mapping[Moved, Checksum], proved: VerifyView) -> MoveView:
+        return MoveView(
+            source=self.source.name,
+            target=self.target.name,
+            tables=[
+                MovedTableView(name=table.name, rows=checksum.rows, checksum=checksum.text)
+                for table, checksum in moved.items()
+            ],
+            windows=proved.checked.windows,
+            faults=len(proved.faults),
+        )
 
 
 def shared_columns(table: Moved, there: Sequence[str], here: Sequence[str]) -> list[str]:

@@ -60,12 +60,14 @@ class SqliteSide:
 
     async def columns(self) -> Mapping[str, Sequence[str]]:
         found: dict[str, list[str]] = {}
-        for table, column in ask(self._connection, COLUMNS):
-            found.setdefault(table, []).append(column)
+        with said_of(self._path):
+            for table, column in ask(self._connection, COLUMNS):
+                found.setdefault(table, []).append(column)
         return found
 
     async def count(self, table: Moved) -> int:
-        return _count(self._connection, table)
+        with said_of(self._path):
+            return _count(self._connection, table)
 
     async def rows(self, table: Moved, columns: Sequence[str]) -> AsyncIterator[list[Cells]]:
         keys = [list(columns).index(name) for name in table.key]
