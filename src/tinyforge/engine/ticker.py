@@ -193,11 +193,12 @@ class Ticker:
         if batch.unfit:
             await self._refuse(batch)
         try:
-            await self._store_plain(batch)
-            await self._store_ruled(batch)
-        except WindowsRepeated as repeated:
-            await self.by_hand.begin_anew(repeated.triggers, batch.now)
-            return True
+            try:
+                await self._store_plain(batch)
+                await self._store_ruled(batch)
+            except WindowsRepeated as repeated:
+                await self.by_hand.begin_anew(repeated.triggers, batch.now)
+                return True
         except Conflict:
             return True
         return False

@@ -43,7 +43,7 @@ COLUMNS = {
     ),
     "workloads": (
         *("id", "name text", "kind text", "config text", "queue text", "timeout text"),
-        *("retry text", "idempotent boolean", "managed_by text"),
+        *("retry text", "idempotent boolean", "place text", "managed_by text"),
         *("revision_id", "broken text", "deleted_at"),
     ),
     "bindings": (
@@ -190,10 +190,10 @@ class _Change:
 
     async def work(self, session: Session) -> None:
         change = self._change
-        await self._put_rows(session)
-        await self._put_revisions(session)
         await self.timings.check(session)
         await self.timings.store(session)
+        await self._put_rows(session)
+        await self._put_revisions(session)
         for what, statement in MARK_BROKEN.items():
             marks: list[BrokenMark] = [mark for mark in change.broken if mark.what == what]
             if marks:

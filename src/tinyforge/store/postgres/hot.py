@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple, TypeAlias
 
 import asyncpg
@@ -12,7 +12,6 @@ import asyncpg
 from tinyforge.clock import SECOND, Moment
 from tinyforge.errors import Conflict, StoreUnavailable
 from tinyforge.model import (
-    MOST_QUEUED,
     Event,
     EventDraft,
     EventId,
@@ -35,7 +34,7 @@ from tinyforge.store.port import (
 )
 from tinyforge.store.postgres import statements as sql
 from tinyforge.store.postgres.connection import Session, as_json, text
-from tinyforge.store.postgres.lanes import Lane, Placing, place_all
+from tinyforge.store.postgres.lanes import Births, Lane, Placing, place_all
 from tinyforge.store.postgres.parts import LEASE_OVER, Parts
 from tinyforge.store.rows import event_of
 
@@ -43,12 +42,8 @@ EVENT_COLUMNS = (
     "id, trigger_id, accepted_at, epoch, window_at, key, folded, folded_from, last_at, facts,"
     " actor, ruleless, revision_id, fanned_at, tries"
 )
-# An id tells which replica made it; one that lives has made none before its instance.
-OWNED = "(id >> 12 & 511) = s.replica AND id > s.instance"
 LEFT = f"""
-SELECT {EVENT_COLUMNS} FROM events
-WHERE fanned_at IS NULL AND NOT EXISTS (SELECT 1 FROM servers s
-  WHERE {OWNED} OR {sql.TRIED}) ORDER BY id LIMIT $2"""  # noqa: S608 - our own columns
+SELECT {EVENT_COLUMNS} FROM events e WHERE {sql.LEFT} ORDER BY id LIMIT $2"""  # noqa: S608 - our own columns
 OPEN = f"""
 SELECT {EVENT_COLUMNS} FROM events
 WHERE fanned_at IS NULL AND id > $2 AND (id >> 12 & 511) = $1 AND accepted_at < $3
@@ -60,7 +55,9 @@ UPDATE events SET tried_by = $1,
   tries = tries + CASE WHEN tried_by IS DISTINCT FROM $1 THEN $3::int ELSE 0 END
 WHERE id = $2 AND NOT EXISTS (SELECT 1 FROM servers s WHERE {sql.TRIED})"""  # noqa: S608 - our own columns
 MARK_EVERY = SECOND
+HELP_EVERY = SECOND // 4
 
+Columns: TypeAlias = list[tuple[object, ...]]
 First: TypeAlias = Callable[[Session], Awaitable[None]]
 
 
@@ -83,14 +80,23 @@ class HotPath:
 
     async def next_due_at(self) -> Moment | None:
         share = self._parts.share
-        rows = await self._parts.database.ask(sql.NEXT_DUE, share.of, share.place)
+        rows = await self._parts.database.ask(
+            sql.NEXT_DUE, share.of, share.place, share.helps_from
+        )
         due_at: Moment | None = rows[0][0]
         return due_at
 
     async def due(self, after: tuple[Moment, int], now: Moment, limit: int) -> list[Due]:
-        share = self._parts.share
-        rows = await self._parts.database.ask(sql.DUE, *after, now, limit, share.of, share.place)
-        return list(map(Due._make, rows))
+        share, ask = self._parts.share, self._parts.database.ask
+        rows = await ask(sql.DUE, *after, now, limit, share.of, share.place)
+        due = list(map(Due._make, rows))
+        if due and due[0].due_at <= now - sql.LEFT_TO_ITS_REPLICA:
+            share.helps_from = now + sql.LEFT_TO_ITS_REPLICA
+        if len(due) < limit and share.may_help(now):
+            share.helps_from = now + HELP_EVERY
+            late = await ask(sql.LATE, now, limit - len(due), share.of, share.place)
+            due = sorted(chain(due, map(Due._make, late)), key=attrgetter("due_at", "trigger_id"))
+        return due
 
     async def specs(self, ids: Sequence[int]) -> dict[int, str]:
         return dict(await self._parts.database.ask(sql.SPECS, list(ids)))
@@ -138,12 +144,12 @@ class HotPath:
     ) -> FanOutDone | None:
         if not self._parts.is_trusted:
             raise StoreUnavailable(LEASE_OVER)
-        steps, spans = text(sorted(advances)), text(sorted(skips)) if skips else None
+        steps = columns(sorted(advances, key=itemgetter(0)))
+        spans = text(sorted(skips)) if skips else None
 
         async def step(session: Session, fanned_at: Moment | None) -> None:
-            if await session.do(sql.ADVANCE, steps, now) != len(advances):
+            if await session.one(sql.ADVANCE, now, fanned_at, *steps) != len(advances):
                 raise Conflict("a schedule moved since it was read")
-            await session.do(sql.EVENTS, steps, now, fanned_at)
             if spans is not None:
                 await session.do(sql.SPANS, spans, now)
 
@@ -171,7 +177,8 @@ class HotPath:
                     return FanOutDone(runs=0, refused=(), results=(), taken=())
 
     async def left_events(self, limit: int) -> list[Event]:
-        rows = await self._parts.database.ask(LEFT, self._parts.instance, limit)
+        parts = self._parts
+        rows = await parts.database.ask(LEFT, parts.instance, limit, *parts.trigger_kinds)
         return list(map(event_of, rows))
 
     async def open_events(self, limit: int, before: Moment) -> list[Event]:
@@ -210,6 +217,8 @@ class HotPath:
         taken = parts.begin(placing.taken, instance)
         for row in placing.queued:
             parts.queue.note(int(str(row[4])), now)
+        if not parts.barred.ids.isdisjoint(row[3] for row in placing.queued):
+            parts.call_others()
         await self._keep_mark(now)
         results = results_of(batch, done.numbers, placing.refused) if len(batch.events) == 1 else []
         return FanOutDone(runs=placing.count, refused=placing.refused, results=results, taken=taken)
@@ -221,9 +230,9 @@ class HotPath:
             await self.mark(now)
             parts.marked = now
 
-    async def _repeated(self, steps: str, spans: str | None) -> Conflict:
+    async def _repeated(self, steps: Columns, spans: str | None) -> Conflict:
         ask = self._parts.database.ask
-        found = await ask(sql.REPEATED, steps) + await ask(sql.REPEATED_SPANS, spans or "[]")
+        found = await ask(sql.REPEATED, *steps) + await ask(sql.REPEATED_SPANS, spans or "[]")
         if not found:
             return Conflict("another transaction decided the same")
         return WindowsRepeated(sorted({TriggerId(row[0]) for row in found}))
@@ -237,12 +246,13 @@ class _Storing:
 
     async def fan_out(self, batch: FanOutBatch, first: First, may_begin: int) -> _Done:
         wanted = sorted({match.workload_id for match in batch.matched})
-        lanes = await hold_lanes(self._session, wanted)
         await first(self._session)
+        lanes = await hold_lanes(self._session, wanted)
         if await self._session.one(sql.HOLD_GENERATION) != batch.generation:
             raise Conflict("a binding changed since it was read")
         numbers = self._parts.ids.many(len(batch.matched), self._now)
-        placing = place_all(batch, lanes, numbers, self._now, may_begin)
+        barred = await self._parts.barred_at(self._session, batch.generation) if may_begin else ()
+        placing = place_all(batch, lanes, numbers, self._now, Births(may_begin, barred))
         if placing.born:
             await self._parts.alive(self._session)
         await self._store(placing, batch)
@@ -251,32 +261,34 @@ class _Storing:
     async def _store(self, placing: Placing, batch: FanOutBatch) -> None:
         do, now = self._session.do, self._now
         if placing.queued:
-            await do(sql.QUEUED_RUNS, text(placing.queued), now)
+            await do(sql.QUEUED_RUNS, now, *columns(placing.queued))
         if placing.born:
-            await do(sql.BORN_RUNNING, text(placing.born), now, self._parts.instance)
+            await do(sql.BORN_RUNNING, now, self._parts.instance, *columns(placing.born))
         if placing.born_superseded:
-            await do(sql.BORN_SUPERSEDED, text(placing.born_superseded), now)
+            await do(sql.BORN_SUPERSEDED, now, *columns(placing.born_superseded))
         if placing.supersedes:
-            await do(sql.SUPERSEDE, text(sorted(placing.supersedes)), now)
+            await do(sql.SUPERSEDE, now, *columns(sorted(placing.supersedes)))
         refused = sorted(chain(batch.unmatched, placing.refused), key=itemgetter(0, 1))
         if refused:
             await do(sql.RESULTS, text(refused))
 
 
-async def hold_lanes(
-    session: Session, wanted: Sequence[WorkloadId], *, only_free: bool = False
-) -> dict[WorkloadId, Lane]:
+def columns(rows: Sequence[Sequence[object]]) -> Columns:
+    """Turn rows into an array for each column."""
+    return list(zip(*rows, strict=True))
+
+
+async def hold_lanes(session: Session, wanted: Sequence[WorkloadId]) -> dict[WorkloadId, Lane]:
     """Lock the queues of workloads, and read them as they are from then on."""
     if not wanted:
         return {}
-    statement = sql.HOLD_FREE_LANES if only_free else sql.HOLD_LANES
-    held = [row[0] for row in await session.ask(statement, wanted)]
-    lanes = {}
-    for number, running, queued, event_id, run_id in await session.ask(
-        sql.LANES, held if only_free else wanted, MOST_QUEUED
-    ):
-        newest = None if event_id is None else (EventId(event_id), RunId(run_id))
-        lanes[WorkloadId(number)] = Lane(running, queued, newest)
+    await session.do(sql.HOLD_LANES, wanted)
+    lanes = {number: Lane() for number in wanted}
+    for (number,) in await session.ask(sql.RUNNING, wanted):
+        lanes[number].running = True
+    for number, queued, event_id, run_id in await session.ask(sql.QUEUED, wanted):
+        lane = lanes[number]
+        lane.queued, lane.newest = queued, (EventId(event_id), RunId(run_id))
     return lanes
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tinyforge.clock import MINUTE, Micros, Moment
 from tinyforge.errors import StoreUnavailable
 from tinyforge.ids import Ids
-from tinyforge.model import RunId
-from tinyforge.store.port import Counts, Known, TakenRun
+from tinyforge.model import RunId, WorkloadId
+from tinyforge.store.port import Abilities, Counts, Elsewhere, Known, TakenRun
 from tinyforge.store.postgres import statements as sql
 from tinyforge.store.postgres.connection import Database, Session
 
@@ -26,6 +27,7 @@ class Queue:
     next_ready_at: Moment | None = None
     noted: int = 0  # runs that are ready by what we did ourselves
     told: int = 0  # of those, how many others were told of
+    is_for_others: bool = False  # a run waits that is not for us, and nobody was told
 
     def note(self, ready_at: Moment, now: Moment) -> None:
         """Remember a run that we queued."""
@@ -50,6 +52,10 @@ class Share:
 
     of: int = 1
     place: int = 0
+    helps_from: Moment = 0  # not those of others while we are late ourselves
+
+    def may_help(self, now: Moment) -> bool:
+        return self.of > 1 and now >= self.helps_from
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,17 @@ class Counted:
         return is_same and now - self.at < COUNTED_FOR
 
 
+class Barred(NamedTuple):
+    """Workloads that we may not deploy, as of one generation of the config."""
+
+    generation: int = -1
+    ids: frozenset[WorkloadId] = frozenset()
+
+    def is_of_the_past(self, generation: int) -> bool:
+        """Say whether some may be free by now."""
+        return bool(self.ids) and generation != self.generation
+
+
 @dataclass
 class Parts:
     database: Database
@@ -76,6 +93,9 @@ class Parts:
     queue: Queue = field(default_factory=Queue)
     share: Share = field(default_factory=Share)
     held: dict[RunId, TakenRun] = field(default_factory=dict)  # under our lease, as we know it
+    abilities: Abilities = field(default_factory=Abilities)
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)  # as of the last heartbeat
+    barred: Barred = field(default_factory=Barred)
     unsure: bool = False  # a commit whose end we did not see may have taken runs for us
     trusted_until: Micros = 0  # monotonic: ends before the lease does
     marked: Moment = 0  # the clock mark that we know to be stored
@@ -92,16 +112,26 @@ class Parts:
         """Ask again, for we have changed what was known."""
         self.known = self.counted = None
         self.changes += 1
+        if self.barred.ids:
+            self.queue.may_have_ready = True
 
     def share_what_is_left(self, now: Moment) -> None:
         """Have others told of runs that are ready and that we do not take."""
         if self.share.of > 1 and self.queue.has_ready(now) and self.queue.noted > self.queue.told:
             self.stirred.set()
 
+    def call_others(self) -> None:
+        """Have others told of a run that we may not take."""
+        if self.share.of > 1:
+            self.queue.is_for_others = True
+            self.stirred.set()
+
     def may_nudge(self) -> bool:
         """Say, once for each reason, whether others should be told."""
         told, self.queue.told = self.queue.told, self.queue.noted
-        return self.queue.noted > told and self.queue.may_have_ready and self.share.of > 1
+        called, self.queue.is_for_others = self.queue.is_for_others, False
+        has_more = self.queue.noted > told and self.queue.may_have_ready
+        return self.share.of > 1 and (called or has_more)
 
     def begin(self, taken: Sequence[TakenRun], instance: int) -> Sequence[TakenRun]:
         """Hold what was taken under *instance*; nothing, where that lease is gone meanwhile."""
@@ -110,7 +140,24 @@ class Parts:
         self.held.update({run.run_id: run for run in taken})
         return taken
 
-    async def alive(self, session: Session) -> None:
-        """Hold our lease to the end of the transaction; StoreUnavailable where it is over."""
-        if not self.is_trusted or not await session.ask(sql.OWN_LEASE, self.replica, self.instance):
+    async def alive(self, session: Session) -> int:
+        """Hold our lease to the end of the transaction, and return the config's generation.
+
+        StoreUnavailable where the lease is over.
+        """
+        rows = await session.ask(sql.OWN_LEASE, self.replica, self.instance)
+        if not self.is_trusted or not rows:
             raise StoreUnavailable(LEASE_OVER)
+        return int(rows[0][0])
+
+    async def barred_at(self, session: Session, generation: int) -> frozenset[WorkloadId]:
+        """Return the workloads that we may not deploy, as the config of *generation* says."""
+        if self.barred.generation != generation:
+            rows = await session.ask(sql.BARRED, self.instance)
+            self.barred = Barred(generation, frozenset(WorkloadId(row[0]) for row in rows))
+        return self.barred.ids
+
+    @property
+    def trigger_kinds(self) -> tuple[list[str], list[str]]:
+        """Return those that we leave to others, and those that we know."""
+        return sorted(self.elsewhere.trigger_kinds), sorted(self.abilities.trigger_kinds or ())

@@ -161,6 +161,8 @@ class RunRows:
 
         await self._parts.database.write(work)
         self._parts.queue.note(now, now)
+        if run.workload_id in self._parts.barred.ids:
+            self._parts.call_others()
         return await self.run_row(run_id)
 
     async def run_row(self, run_id: RunId) -> Run:
@@ -277,16 +279,16 @@ class _Turn:
         ]
 
     async def _take(self, session: Session) -> list[TakenRun]:
-        await self._parts.alive(session)
+        barred = await self._parts.barred_at(session, await self._parts.alive(session))
         free, ahead = self._places
-        ready = await session.ask(sql.READY, self._now, free + ahead + 1)
+        ready = await session.ask(sql.READY, self._now, free + ahead + 1, sorted(barred))
         chosen: dict[WorkloadId, RunId] = {}
         for number, workload_id, repeatable in ready:
             if len(chosen) >= free + ahead or (len(chosen) >= free and not repeatable):
                 break
             chosen.setdefault(WorkloadId(workload_id), RunId(number))
-        held = await hold_lanes(session, sorted(chosen), only_free=True)
-        wanted = [chosen[workload_id] for workload_id in held]
+        held = await session.ask(sql.HOLD_FREE_LANES, sorted(chosen))
+        wanted = [chosen[workload_id] for (workload_id,) in held]
         rows = await session.ask(sql.TAKE, wanted, self._now, self._parts.instance)
         busy = {row[3] for row in rows}
         self._left_some = len(ready) > free + ahead or any(row[1] not in busy for row in ready)
