@@ -37,6 +37,7 @@ def test_nothing_given_is_the_defaults() -> None:
         ("data", "/var/lib/tinyforge", Path("/var/lib/tinyforge")),
         ("database", "postgresql://me@db/forge", "postgresql://me@db/forge"),
         ("config", "tinyforge.yaml", Path("tinyforge.yaml")),
+        ("labels", "host=web1, disk=ssd", ("disk=ssd", "host=web1")),
         ("listen", "0.0.0.0:80", Listen("0.0.0.0", 80)),  # noqa: S104 - a value, nothing binds
         ("listen", "[::1]:0", Listen("::1", 0)),
         ("strict", "1", True),

@@ -100,6 +100,10 @@ class SteeredClock:
     def now(self) -> Moment:
         return self._local.monotonic() + self._ahead
 
+    def local(self) -> Moment:
+        """Return what the machine's own clock says."""
+        return self._local.now()
+
     def monotonic(self) -> Micros:
         return self._local.monotonic()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest_asyncio
 
 from tests.postgres import GIVEN, execute, own_schema
-from tinyforge.store.port import Store
+from tinyforge.store.port import Abilities, Store
 from tinyforge.store.postgres.house import House
 from tinyforge.store.postgres.store import PostgresStore
 from tinyforge.testing.clock import MovableClock
@@ -20,8 +20,9 @@ class PostgresBench:
     url: str
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[PostgresStore]:
-        house = House(clock=MovableClock(), version="1.0")
+    async def open(self, abilities: Abilities | None = None) -> AsyncIterator[PostgresStore]:
+        given = abilities or Abilities()
+        house = House(clock=MovableClock(), version="1.0", abilities=given)
         async with PostgresStore.open(self.url, house) as store:
             yield store
 

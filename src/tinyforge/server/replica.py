@@ -16,8 +16,9 @@ from tinyforge.engine.runner import Runner
 from tinyforge.engine.ticker import Ticker
 from tinyforge.errors import Conflict, NotFound, StoreUnavailable
 from tinyforge.model import RunId
-from tinyforge.store.port import Store
-from tinyforge.store.postgres.house import House, News
+from tinyforge.observe.events import MigrationWaits, Observe, SchemaMigrated
+from tinyforge.store.port import Abilities, Store
+from tinyforge.store.postgres.house import House, Migrating, News
 
 SOON = 6 * SECOND  # before the next heartbeat, and a little more
 
@@ -45,19 +46,36 @@ class OpensStore(Protocol):
 class Replica:
     url: str
     clock: SteeredClock
+    observe: Observe
     _engine: Wakes | None = None
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
     _has_left: bool = False
     _cancels: Mapping[RunId, str] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def open(self, committed: Callable[[Micros], None]) -> AsyncIterator[Store]:
+    async def open(
+        self, committed: Callable[[Micros], None], abilities: Abilities
+    ) -> AsyncIterator[Store]:
         opens = cast(
             "OpensStore", import_module("tinyforge.store.postgres.store").PostgresStore.open
         )
-        house = House(clock=self.clock, version=__version__, committed=committed, hear=self._hear)
+        house = House(
+            clock=self.clock,
+            version=__version__,
+            local=self.clock.local,
+            abilities=abilities,
+            committed=committed,
+            migrated=self._say_step,
+            hear=self._hear,
+        )
         async with opens(self.url, house) as store:
             yield store
+
+    def _say_step(self, step: Migrating) -> None:
+        if step.waits:
+            self.observe(MigrationWaits(schema=step.schema, step=step.name))
+        else:
+            self.observe(SchemaMigrated(schema=step.schema, step=step.name))
 
     async def run(self, engine: Wakes) -> None:
         """Take over what replicas left that died or stopped, until cancelled."""

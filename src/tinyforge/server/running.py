@@ -30,8 +30,10 @@ from tinyforge.observe.tally import Tally
 from tinyforge.plugins import Plugins
 from tinyforge.server.assembly import Engine, Surroundings, assemble
 from tinyforge.server.replica import Replica
+from tinyforge.server.standing import abilities, seen
 from tinyforge.settings import Settings
-from tinyforge.store.port import Counts, Store
+from tinyforge.store.port import Abilities, Counts, Store, Strain
+from tinyforge.store.port import Replica as Serving
 from tinyforge.store.sqlite.store import SqliteStore, make_folder
 from tinyforge.testing.crash import CrashAt
 from tinyforge.web.sockets import address_of, local_socket, tcp_socket
@@ -212,35 +214,50 @@ class Server:
         def committed(operations: int, took: Micros) -> None:
             observe(Committed(operations=operations, took=took))
 
-        def counted(counts: Counts) -> None:
-            tally.set_counts(counts, self.clock.now())
-
         settings = self.settings
-        store = await self._stack.enter_async_context(self._database(committed))
+        plugins = self.plugins or Plugins.discover()
+        given = abilities(settings.labels, plugins)
+        store = await self._stack.enter_async_context(self._database(committed, given, observe))
         observe(
             ServerStarted(
                 instance=store.instance, version=__version__, data=str(settings.data.resolve())
             )
         )
-        plugins = self.plugins or Plugins.discover()
-        around = Surroundings(
-            store=store, plugins=plugins, clock=self.clock, observe=observe, counted=counted
+        return assemble(self._surroundings(store, plugins, tally, observe), settings)
+
+    def _surroundings(
+        self, store: Store, plugins: Plugins, tally: Tally, observe: Observe
+    ) -> Surroundings:
+        def counted(counts: Counts) -> None:
+            tally.set_counts(counts, self.clock.now())
+
+        def saw(replicas: Sequence[Serving], strain: Strain) -> None:
+            tally.seen = seen(store.instance, replicas, strain)
+
+        return Surroundings(
+            store=store,
+            plugins=plugins,
+            clock=self.clock,
+            observe=observe,
+            counted=counted,
+            seen=saw,
         )
-        return assemble(around, settings)
 
     @asynccontextmanager
-    async def _database(self, committed: Callable[[int, Micros], None]) -> AsyncIterator[Store]:
+    async def _database(
+        self, committed: Callable[[int, Micros], None], given: Abilities, observe: Observe
+    ) -> AsyncIterator[Store]:
         """Open the file in the data folder, or the PostgreSQL that replicas share."""
         settings = self.settings
         if settings.database is None:
             async with SqliteStore.open(settings.data, self.clock, committed) as store:
-                await store.announce(__version__, self.clock.now())
+                await store.announce(__version__, self.clock.now(), given)
                 yield store
             return
         make_folder(settings.data)
         clock = self.clock = SteeredClock(self.clock)
-        self._replica = Replica(settings.database, clock)
-        async with self._replica.open(lambda took: committed(1, took)) as shared:
+        self._replica = Replica(settings.database, clock, observe)
+        async with self._replica.open(lambda took: committed(1, took), given) as shared:
             yield shared
 
     def _maker(self) -> MakesWays:

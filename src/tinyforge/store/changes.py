@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from tinyforge.clock import Moment
+from tinyforge.labels import show_labels
 from tinyforge.store import cells
 from tinyforge.store.port import BindingWrite, TriggerWrite, What, WorkloadWrite
 
@@ -55,7 +56,8 @@ def workload_rows(
         w = write.row
         revision = revisions.add("workload", w.id, write.text, deleted=write.deleted)
         common = (w.queue, cells.timeout_text(w.timeout), cells.retry_text(w.retry), w.idempotent)
-        own = (w.id, w.name, w.kind, _text(w.config), *common, w.managed_by)
+        place = show_labels(w.on) or None
+        own = (w.id, w.name, w.kind, _text(w.config), *common, place, w.managed_by)
         rows.append((*own, revision or w.revision_id, w.broken, now if write.deleted else None))
     return rows
 

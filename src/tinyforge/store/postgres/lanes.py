@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tinyforge.clock import Moment
 from tinyforge.model import MOST_QUEUED, EventId, Outcome, Queue, RunId, WorkloadId
@@ -74,16 +75,28 @@ class Placing:
         self.refused.append(line)
 
 
+class Births(NamedTuple):
+    """How many runs may be born running, and of which workloads none."""
+
+    most: int
+    barred: Collection[WorkloadId]
+
+
 def place_all(
     batch: FanOutBatch,
     lanes: Mapping[WorkloadId, Lane],
     numbers: Sequence[int],
     now: Moment,
-    most_born: int,
+    births: Births,
 ) -> Placing:
     """Give each match its place, in their order."""
     placing = Placing()
     for number, match in zip(numbers, batch.matched, strict=True):
-        may_begin = match.repeatable and len(placing.born) < most_born and match.ready_at <= now
+        may_begin = (
+            match.repeatable
+            and len(placing.born) < births.most
+            and match.ready_at <= now
+            and match.workload_id not in births.barred
+        )
         placing.place(match, RunId(number), lanes[match.workload_id], may_begin=may_begin)
     return placing

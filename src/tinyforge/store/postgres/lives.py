@@ -18,6 +18,8 @@ from tinyforge.store.postgres.registry import LAPSED, TENDED
 # One replica alone ends what still runs of them: a second one could hit the next attempt.
 HOLD_DEAD = f"""
 SELECT r.id FROM runs r WHERE r.state = 3 AND NOT EXISTS (SELECT 1 FROM servers s WHERE {TENDED})
+  AND NOT EXISTS (SELECT 1 FROM workloads w  -- whether it may run again, they know
+    WHERE w.id = r.workload_id AND w.idempotent IS NULL AND w.kind = ANY($2::text[]))
 ORDER BY r.id FOR UPDATE OF r SKIP LOCKED"""  # noqa: S608 - our own condition
 # A new statement, for another replica may have begun to recover them before the rows were locked.
 TEND_DEAD = f"""
@@ -57,7 +59,8 @@ class LifeRows:
 
         async def work(session: Session) -> list[Dead]:
             await session.do(BURY)
-            held = [row[0] for row in await session.ask(HOLD_DEAD, ours)]
+            others = sorted(self._parts.elsewhere.workload_kinds)
+            held = [row[0] for row in await session.ask(HOLD_DEAD, ours, others)]
             tended = [row[0] for row in await session.ask(TEND_DEAD, ours, held)]
             return list(map(Dead._make, await session.ask(DEAD, tended)))
 

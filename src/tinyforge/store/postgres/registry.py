@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from tinyforge.errors import StoreUnavailable
 from tinyforge.ids import LAST, Ids
+from tinyforge.labels import show_labels
+from tinyforge.store.port import Abilities
+from tinyforge.store.port.replicas import show_kinds
 from tinyforge.store.postgres.connection import Database, Session
+from tinyforge.store.postgres.migrate import SCHEMA, may_serve
 from tinyforge.store.postgres.statements import HINT
 
 LEASE_SECONDS = 15
@@ -24,8 +28,9 @@ SELECT n FROM generate_series(0, {MOST_REPLICAS - 1}) n
 WHERE NOT EXISTS (SELECT 1 FROM servers s WHERE s.replica = n) ORDER BY n LIMIT 1"""  # noqa: S608 - a number of ours
 NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 SERVES = f"""
-INSERT INTO servers(replica, instance, version, started_at, lease_until)
-VALUES ($1, $2, $3, $4, clock_timestamp() + interval '{LEASE_SECONDS} s')"""  # noqa: S608 - a number of ours
+INSERT INTO servers(replica, instance, version, started_at, labels, trigger_kinds, workload_kinds,
+  schema, lease_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, {SCHEMA}, clock_timestamp() + interval '{LEASE_SECONDS} s')"""  # noqa: S608 - numbers of ours
 # After an outage of the database itself, everybody has time to renew before anybody is buried.
 LAPSED = f"""
 s.lease_until < clock_timestamp() - interval '3 s'
@@ -42,10 +47,16 @@ class Lease:
     ids: Ids
 
 
-async def register(database: Database, version: str) -> Lease:
+async def register(database: Database, version: str, abilities: Abilities) -> Lease:
     """Take a number that nobody has, and an instance that is higher than every id before it."""
+    said = (
+        show_labels(abilities.labels),
+        show_kinds(abilities.trigger_kinds),
+        show_kinds(abilities.workload_kinds),
+    )
 
     async def work(session: Session) -> Lease:
+        await may_serve(session)
         now = await session.one(NOW)
         last = await session.one(LAST_ID)
         highest = await session.one(f"SELECT coalesce(max(id), 0) FROM ({HIGHEST}) ids")  # noqa: S608 - our own query
@@ -55,7 +66,7 @@ async def register(database: Database, version: str) -> Lease:
         ids = Ids(replica=replica, above=max(last, highest))
         instance = ids.next(now)
         await session.do(KEEP_ID, instance)
-        await session.do(SERVES, replica, instance, version, now)
+        await session.do(SERVES, replica, instance, version, now, *said)
         await session.ask(HINT, str(instance))
         return Lease(replica, instance, ids)
 

@@ -16,12 +16,13 @@ from tinyforge.store.postgres.house import House
 from tinyforge.store.postgres.lives import LifeRows
 from tinyforge.store.postgres.migrate import bring_up_to_date
 from tinyforge.store.postgres.parts import Parts
+from tinyforge.store.postgres.places import PlaceRows
 from tinyforge.store.postgres.registry import leave, register
 from tinyforge.store.postgres.runs import RunRows
 from tinyforge.store.postgres.upkeep import UpkeepRows
 
 
-class PostgresStore(ConfigRows, HistoryRows, HotPath, RunRows, LifeRows, UpkeepRows):
+class PostgresStore(ConfigRows, HistoryRows, HotPath, RunRows, LifeRows, PlaceRows, UpkeepRows):
     """All roles of the port on one database, beside other replicas."""
 
     def __init__(self, parts: Parts) -> None:
@@ -32,10 +33,11 @@ class PostgresStore(ConfigRows, HistoryRows, HotPath, RunRows, LifeRows, UpkeepR
     async def open(cls, url: str, house: House) -> AsyncIterator[PostgresStore]:
         """Serve the database as one more replica. NewerSchema, StoreUnavailable."""
         async with Database.open(url, house.clock.monotonic, house.committed) as database:
-            await bring_up_to_date(database)
-            lease = await register(database, house.version)
+            await bring_up_to_date(database, house.migrated)
+            lease = await register(database, house.version, house.abilities)
             parts = Parts(database, lease.ids, lease.replica, lease.instance, house.clock.monotonic)
-            heart = Heart(url, parts, house.version, house.hear)
+            parts.abilities = house.abilities
+            heart = Heart(url, parts, house)
             try:
                 await heart.beat()
             except ENVIRONMENT as problem:
@@ -46,5 +48,6 @@ class PostgresStore(ConfigRows, HistoryRows, HotPath, RunRows, LifeRows, UpkeepR
             finally:
                 beating.cancel()
                 await asyncio.wait([beating])
+                heart.hang_up()  # where it was cancelled before it began
                 with suppress(StoreUnavailable):
                     await leave(database, parts.instance)

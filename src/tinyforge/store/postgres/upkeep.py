@@ -8,7 +8,7 @@ from tinyforge.clock import Moment
 from tinyforge.store.port import Counts, Limits, Swept
 from tinyforge.store.postgres.connection import Row, Session, text
 from tinyforge.store.postgres.parts import Counted, Parts
-from tinyforge.store.postgres.statements import unpacked
+from tinyforge.store.postgres.statements import FITS, unpacked
 
 SWEEP = 5_000
 TRIGGERS_BY_KIND = """
@@ -20,10 +20,14 @@ SELECT 'workload', count(*) FROM workloads WHERE broken IS NOT NULL AND deleted_
 UNION ALL
 SELECT 'binding', count(*) FROM bindings WHERE broken IS NOT NULL AND deleted_at IS NULL"""
 PAUSED = "SELECT count(*) FROM timing WHERE paused_at IS NOT NULL"
-NOW = """
+NOW = f"""
+WITH nowhere AS (SELECT w.id FROM workloads w WHERE w.id = ANY($1::bigint[]) AND NOT EXISTS
+  (SELECT 1 FROM servers s WHERE s.lease_until > clock_timestamp() AND {FITS}))
 SELECT (SELECT count(*) FROM runs WHERE state = 2), (SELECT count(*) FROM runs WHERE state = 3),
   (SELECT due_at FROM timing WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
-  (SELECT count(*) FROM events WHERE fanned_at IS NULL), (SELECT count(*) FROM unplanned)"""
+  (SELECT count(*) FROM events WHERE fanned_at IS NULL), (SELECT count(*) FROM unplanned),
+  (SELECT count(*) FROM nowhere JOIN runs r ON r.workload_id = nowhere.id AND r.state = 2),
+  (SELECT min(ready_at) FROM runs WHERE state = 2)"""  # noqa: S608 - our own condition
 OLDEST_EVENT = "SELECT accepted_at FROM events ORDER BY id LIMIT 1"
 OLD_EVENTS = f"""
 SELECT id, trigger_id, moment FROM (
@@ -75,13 +79,16 @@ class UpkeepRows:
             before = parts.counted = Counted(known, parts.monotonic(), config)
         elif known.is_at_rest:
             return replace(before.counts, oldest_undecided=known.next_due_at)
-        ((queued, running, oldest, open_events, unplanned),) = await parts.database.ask(NOW)
+        (found,) = await parts.database.ask(NOW, sorted(parts.barred.ids))
+        queued, running, oldest, open_events, unplanned, unplaced, oldest_ready = found
         return replace(
             before.counts,
             runs={"queued": queued, "running": running},
             oldest_undecided=oldest,
             open_events=open_events,
             unplanned=unplanned,
+            unplaced=unplaced,
+            oldest_ready=oldest_ready,
         )
 
     async def sweep_history(self, keep: Limits, now: Moment) -> Swept:

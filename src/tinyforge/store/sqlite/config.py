@@ -18,10 +18,12 @@ from tinyforge.model import (
     Trigger,
     TriggerId,
     Workload,
+    WorkloadId,
 )
 from tinyforge.store import cells
 from tinyforge.store.changes import Revisions, binding_rows, trigger_rows, workload_rows
 from tinyforge.store.port import (
+    Abilities,
     BrokenMark,
     Catalog,
     ConfigChange,
@@ -31,6 +33,7 @@ from tinyforge.store.port import (
 )
 from tinyforge.store.sqlite.hot import GENERATION
 from tinyforge.store.sqlite.parts import Parts, ask, text
+from tinyforge.store.sqlite.places import barred_from
 from tinyforge.store.sqlite.timings import StoredTimings
 
 TABLES: dict[What, tuple[str, tuple[str, ...], Callable[[Sequence[object]], Inspected]]] = {
@@ -54,13 +57,14 @@ ON CONFLICT(id) DO UPDATE SET name = excluded.name, kind = excluded.kind, config
   broken = excluded.broken, deleted_at = excluded.deleted_at"""
 
 PUT_WORKLOADS = """
-INSERT INTO workloads(id, name, kind, config, queue, timeout, retry, idempotent, managed_by,
+INSERT INTO workloads(id, name, kind, config, queue, timeout, retry, idempotent, place, managed_by,
   revision_id, broken, deleted_at)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-  value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM jsonb_each(?) WHERE true
+  value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+FROM jsonb_each(?) WHERE true
 ON CONFLICT(id) DO UPDATE SET name = excluded.name, kind = excluded.kind, config = excluded.config,
   queue = excluded.queue, timeout = excluded.timeout, retry = excluded.retry,
-  idempotent = excluded.idempotent, managed_by = excluded.managed_by,
+  idempotent = excluded.idempotent, place = excluded.place, managed_by = excluded.managed_by,
   revision_id = excluded.revision_id, broken = excluded.broken, deleted_at = excluded.deleted_at"""
 
 PUT_BINDINGS = """
@@ -167,14 +171,14 @@ class ConfigRows:
         ]
 
     async def change(self, change: ConfigChange, now: Moment) -> list[Event]:
-        ids = self._parts.ids
+        ids, replica = self._parts.ids, self._parts.replica
         revisions = Revisions(lambda: ids.next(now))
         triggers = trigger_rows(change.triggers, revisions, now)
         workloads = workload_rows(change.workloads, revisions, now)
         bindings = binding_rows(change.bindings, revisions, now)
         timings = StoredTimings(change.timings, revisions.of_triggers, lambda: ids.next(now), now)
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: apsw.Connection) -> frozenset[WorkloadId] | None:
             _check_generation(db, change)
             timings.check(db)
             _put_revisions(db, revisions, now, change.author)
@@ -191,8 +195,13 @@ class ConfigRows:
                 db.execute(PLANNED, (text(list(change.planned)),))
             if triggers or workloads or bindings or change.broken or change.planned:
                 db.execute(NEW_GENERATION)
+            if replica is None or not (workloads or change.broken or change.planned):
+                return None
+            return barred_from(db, replica.abilities or Abilities())
 
-        await self._parts.writer.submit(work)
+        barred = await self._parts.writer.submit(work)
+        if barred is not None:
+            self._parts.lanes.bar(barred, now)
         return timings.events
 
 

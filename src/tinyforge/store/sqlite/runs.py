@@ -55,7 +55,7 @@ PUT_LOG = """
 INSERT OR REPLACE INTO run_log(run_id, seq, at, lines, bytes, chunk) VALUES (?, ?, ?, ?, ?, ?)"""
 DROP_LOG = "DELETE FROM run_log WHERE run_id = ? AND seq IN (SELECT value FROM json_each(?))"
 SOUND_WORKLOADS = """
-SELECT id, name, kind, config, queue, timeout, retry, idempotent, managed_by, revision_id
+SELECT id, name, kind, config, queue, timeout, retry, idempotent, place, managed_by, revision_id
 FROM workloads WHERE broken IS NULL AND id IN (SELECT value FROM json_each(?))"""
 LABELS = """
 SELECT id, CAST(name AS BLOB), CAST(kind AS BLOB) FROM triggers

@@ -21,6 +21,7 @@ from tinyforge.testing.store.dying import DyingContract
 from tinyforge.testing.store.hands import HandsContract
 from tinyforge.testing.store.keeping import KeepingContract
 from tinyforge.testing.store.logs import LogsContract
+from tinyforge.testing.store.placing import PlacingContract
 from tinyforge.testing.store.queues import QueuesContract
 from tinyforge.testing.store.sharing import SharingContract
 from tinyforge.testing.store.site import Bench
@@ -41,5 +42,6 @@ class StoreContract(
     LogsContract,
     KeepingContract,
     SharingContract,
+    PlacingContract,
 ):
     """All promises of `store.port`."""
