@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 import pytest
 
 from tests.replicas.fleet import Fleet, Way
@@ -38,10 +36,9 @@ def apart(empty: Fleet) -> Fleet:
 def test_a_replica_that_stood_still_longer_than_its_lease_does_no_harm(apart: Fleet) -> None:
     instance = apart.one(OWNER)
     apart.wait_for_effects(30)
-    served = apart.lives(0)
-    served.tell(signal.SIGSTOP)
+    apart.hold_still(0)
     apart.wait_until(BURIED.format(instance))
-    served.tell(signal.SIGCONT)
+    apart.go_on(0)
     apart.wait_until("SELECT count(*) = 2 FROM servers")
     apart.wait_for_effects(30)
     apart.rest()

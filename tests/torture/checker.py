@@ -103,6 +103,9 @@ def bounded_effects(seen: Evidence) -> list[str]:
         if row["outcome"] in {"succeeded", "failed"} and effects != (1, 1):
             name = show("run", row["run_id"])
             found.append(f"{name} attempt {row['n']} {row['outcome']} with effects {effects}")
+    died = [row for row in seen.tables["attempts"] if row["outcome"] == "died"]
+    if died and seen.deaths == 0:
+        found.append(f"{len(died)} attempts died, though no server did")
     return found + [
         f"{show('run', number)} was tried again after {outcomes}"
         for number, attempts in seen.attempts.items()
@@ -189,8 +192,13 @@ def isolation(seen: Evidence) -> list[str]:
 
 
 def time(seen: Evidence) -> list[str]:
-    """I10: nothing fires before its window."""
-    return [
+    """I10: nothing fires before its window, and nobody is ahead of the time."""
+    found = [
+        f"{show('evt', number)} was accepted in the future"
+        for number, event in seen.events.items()
+        if event["accepted_at"] > seen.read_at
+    ]
+    return found + [
         f"{seen.names[trigger]} fired {row['window_at'] - row['accepted_at']} µs early"
         for trigger, fires in seen.fires.items()
         for row in fires

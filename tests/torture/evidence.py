@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from tests.torture.calls import Call
 from tests.torture.load import Presser, Timed, World
+from tinyforge.clock import LAST, Moment, SystemClock
 from tinyforge.ids import read
 
 QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED, SUPERSEDED, INTERRUPTED = range(2, 9)
@@ -68,6 +69,8 @@ class Evidence:
     timed: Mapping[str, Timed] = field(default_factory=dict)
     acks: Sequence[str] = ()
     refused: Sequence[Call] = ()
+    read_at: Moment = LAST  # by the machine's clock
+    deaths: int | None = None  # of servers; None: nobody counted
     followed: Mapping[str, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
 
     @cached_property
@@ -146,6 +149,7 @@ def gathered(world: World, presser: Presser | None = None) -> Evidence:
         timed={one.name: one for one in world.timed},
         acks=told.acks,
         refused=told.refused,
+        read_at=SystemClock().now(),
         followed={row["name"]: _follows(row) for row in tables["triggers"] if row["kind"] == "run"},
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.torture.conftest import FIRE, KILLS
 from tests.torture.evidence import Evidence, gathered
 from tests.torture.load import SCHEDULES, Presser, World
 from tests.torture.torture import IN_A_RUN, Torture
+from tinyforge.clock import DAY
 from tinyforge.ids import show
 
 pytestmark = pytest.mark.slow
@@ -114,6 +116,17 @@ def test_the_checker_finds_an_effect_that_came_twice(copy: World) -> None:
     with copy.effects.open("a") as file:
         file.write(f"{first}\n")
     assert "I5" in violations(gathered(copy))
+
+
+def test_the_checker_finds_a_death_of_nobody(copy: World) -> None:
+    seen = gathered(copy)
+    assert "I5" in violations(replace(seen, deaths=0))
+    assert violations(replace(seen, deaths=KILLS)) == {}
+
+
+def test_the_checker_finds_what_came_before_its_time(copy: World) -> None:
+    seen = gathered(copy)
+    assert "I10" in violations(replace(seen, read_at=seen.read_at - DAY))
 
 
 def test_the_checker_finds_an_effect_of_nobody(copy: World) -> None:
