@@ -80,6 +80,7 @@ def count(checkout: Checkout, what: str) -> int:
 
 
 def ask(checkout: Checkout, question: str) -> int:
-    psql = "docker compose exec -T database psql --username=tinyforge --no-align --tuples-only"
-    said = checkout.type(f'{psql} --command="{question}"', WITHIN)
-    return json.decode(said, type=int)
+    label = "label=com.docker.compose.service=database"
+    database = checkout.engine.docker("ps", "--quiet", "--filter", label).strip()
+    psql = ("psql", "--username=tinyforge", "--no-align", "--tuples-only", "--command")
+    return json.decode(checkout.engine.docker("exec", database, *psql, question), type=int)

@@ -28,6 +28,7 @@ from tinyforge.model import RunState
 RULES = ROOT / "deploy/prometheus/tinyforge.rules.yml"
 ALERTS = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 DASHBOARD = json.decode((ROOT / "deploy/grafana/tinyforge.json").read_bytes())
+LATER = {"tinyforge_clock_off_seconds"}  # known after a minute
 OF_PROMETHEUS = {"job", "instance", "le"}
 NAME = re.compile(r"\b(?:tinyforge|process)_\w+")
 SELECTED = re.compile(r"(\w+)\{([^}]*)\}")
@@ -99,7 +100,7 @@ async def test_every_metric_that_is_asked_for_is_said_by_a_server(
     families = list(text_string_to_metric_families(text))
     samples = {sample.name for family in families for sample in family.samples}
     without_samples = {family.name for family in families} - samples
-    assert {name for name in asked if family_of(name) not in without_samples} <= samples
+    assert {name for name in asked if family_of(name) not in without_samples} <= samples | LATER
 
 
 def family_of(name: str) -> str:
@@ -162,7 +163,8 @@ async def test_every_panel_shows_something_of_a_server_at_work(place: Place, dat
             assert blank(address) == []
 
 
-UNHEARD_OF = {"Recovered runs and given-up events"}  # where nothing has died
+# where nothing has died, and in the first minute
+UNHEARD_OF = {"Recovered runs and given-up events", "Clocks against the database's"}
 
 
 def blank(address: str) -> list[str]:
