@@ -29,6 +29,7 @@ BY_HAND = (
     f"{PUT} (98, '{'n' * 5000}', 'manual', '{{}}')",
     "INSERT INTO facts(name, value) VALUES ('note', 'ein Vermerk')",
     "INSERT INTO bindings(id, name, trigger_id, workload_id) VALUES (97, 'loose', 1, 2)",
+    "UPDATE workloads SET place = 'host=web1,zone=b' WHERE name = 'often-work'",
     "UPDATE timing SET last_fired_at = NULL WHERE trigger_id = 4",
 )
 OPEN_EVENT = """
