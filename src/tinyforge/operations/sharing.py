@@ -51,7 +51,7 @@ def versions(replicas: Sequence[Replica]) -> Iterator[CheckView]:
         name="servers",
         verdict="warn",
         what=f"{live}: {each}",
-        fix="end the upgrade: install one version on all, and restart those of the others",
+        fix="end the upgrade: bring all to one version, and restart them",
     )
 
 

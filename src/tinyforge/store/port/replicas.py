@@ -60,7 +60,7 @@ class Replica(Struct, frozen=True, kw_only=True):
 class LongTransaction(NamedTuple):
     age: Micros
     process: int
-    doing: str  # its last statement, or empty where that may not be seen
+    doing: str  # such as `idle in transaction`; empty where that may not be seen
 
 
 class TableRows(NamedTuple):

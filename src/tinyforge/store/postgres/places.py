@@ -13,7 +13,7 @@ SELECT replica, instance, version, started_at, clock_off, labels, trigger_kinds,
 FROM servers WHERE lease_until > clock_timestamp() ORDER BY replica"""
 OLDEST_TRANSACTION = """
 SELECT (extract(epoch FROM clock_timestamp() - xact_start) * 1000000)::bigint, pid,
-  concat_ws(' ', usename, nullif(application_name, ''), state)
+  coalesce(state, '')
 FROM pg_stat_activity
 WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
   AND backend_type = 'client backend' ORDER BY xact_start LIMIT 1"""
