@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 # A piece of the statement by which a transaction is known.
 WRITES: Mapping[str, str] = MappingProxyType(
     {
-        "claim": "UPDATE timing SET last_fired_at",
+        "claim": "SET last_fired_at = b.last",
         "accept": "INSERT INTO events(id, trigger_id, key",
         "fan-out": "UPDATE events SET fanned_at",
         "take": "UPDATE runs r SET state = 3",
