@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.kinds.thirdparty.installed import install
+from tests.postgres import own_server
 
 
 def pytest_configure() -> None:
@@ -21,6 +22,13 @@ def pytest_configure() -> None:
 def thirdparty_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the python of an environment with Tinyforge and kinds of somebody else; takes seconds."""
     return install(tmp_path_factory.mktemp("thirdparty"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Give the address of a PostgreSQL that runs for these tests."""
+    with own_server() as server:
+        yield server.url
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 from msgspec import Struct, convert, field
 
 from tinyforge.clock import DAY, SECOND, Micros
-from tinyforge.errors import InvalidSettings
+from tinyforge.errors import InvalidSettings, Unresolved
+from tinyforge.labels import Labels, read_labels
+from tinyforge.references import resolve_address
 from tinyforge.schedule.words import duration
 
 PREFIX = "TINYFORGE_"
@@ -69,7 +71,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What `serve` goes by. Lengths of time are microseconds, sizes bytes."""
 
     data: Path = Path("tinyforge-data")
+    database: str | None = None
     config: Path | None = None
+    labels: Labels = ()
     listen: Listen = Listen("127.0.0.1", 8270)
     strict: bool = False
     tick_interval: Micros = 30 * SECOND
@@ -95,6 +99,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     meaning: str
     default: str
     read: Callable[[str], Value]
+    word: str = ""  # of the flag, where it is not the name
 
     @property
     def variable(self) -> str:
@@ -102,7 +107,7 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     @property
     def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
+        return "--" + (self.word or self.name.replace("_", "-"))
 
 
 # --- how each kind of text is read
@@ -213,6 +218,21 @@ def _web_address(text: str) -> str:
     return text
 
 
+def read_database(text: str) -> str:
+    """Return the address of a PostgreSQL, its references resolved; ValueError: what is wrong."""
+    address = text
+    try:
+        address = resolve_address(text)
+        known = urlsplit(address).scheme in {"postgresql", "postgres"}
+    except Unresolved as problem:
+        raise ValueError(f"{problem}; put the value there, or write another") from None
+    except ValueError:
+        known = False
+    if not known:  # never shown: it may hold a password
+        raise ValueError("this is no PostgreSQL address; write postgresql://USER@HOST/NAME")
+    return address
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="data",
@@ -221,10 +241,23 @@ SETTINGS: tuple[Setting, ...] = (
         read=_path,
     ),
     Setting(
+        name="database",
+        meaning="A PostgreSQL that several servers share, such as postgresql://USER@HOST/NAME.",
+        default="a file in the data folder",
+        read=read_database,
+    ),
+    Setting(
         name="config",
         meaning="A manifest that is applied before the first sweep, and again on SIGHUP.",
         default="none",
         read=_path,
+    ),
+    Setting(
+        name="labels",
+        meaning="What this server carries, KEY=VALUE with commas between: workloads ask for it.",
+        default="none",
+        read=read_labels,
+        word="label",
     ),
     Setting(
         name="listen",
@@ -246,13 +279,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="concurrency",
-        meaning="Runs that may be deployed at once.",
+        meaning="Runs that this server may deploy at once.",
         default="4 for each core, at least 8",
         read=_whole(1, MOST_AT_ONCE),
     ),
     Setting(
         name="catch_up_rate",
-        meaning="Runs per second that are begun for events that come late.",
+        meaning="Runs per second that this server begins for events that come late.",
         default="unlimited",
         read=_rate,
     ),
@@ -361,6 +394,11 @@ def data_folder(environment: Mapping[str, str], flag: str | None) -> Path:
     except ValueError as problem:
         name = "--data" if flag is not None else "TINYFORGE_DATA"
         raise InvalidSettings((f"{name}: {problem}",)) from None
+
+
+def database_address(environment: Mapping[str, str]) -> str | None:
+    """Return what stands for the database, unread: None where it is the file."""
+    return environment.get("TINYFORGE_DATABASE") or None
 
 
 def misspelt(environment: Mapping[str, str]) -> list[str]:

@@ -20,7 +20,7 @@ class Serving:
 
     version: str
     data: Path
-    database: Path
+    database: Path | None  # None: it is no file of this machine
     tick_interval: Micros
     unready: Callable[[], str | None]  # None, or why windows cannot be recorded
     instance: int | None = None

@@ -50,7 +50,7 @@ class Ways:
         serving = Serving(
             version=__version__,
             data=self.settings.data,
-            database=self.settings.data / DATABASE,
+            database=self.settings.data / DATABASE if self.settings.database is None else None,
             tick_interval=engine.tick_interval,
             unready=self.unready,
             instance=engine.store.instance,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -11,11 +12,14 @@ from tinyforge.model import (
     BindingId,
     Event,
     EventId,
+    RevisionId,
     Run,
     RunId,
     RunState,
+    TriggerId,
     WorkloadId,
 )
+from tinyforge.store.port import EpochRow, SpanRow
 
 Row: TypeAlias = tuple[Any, ...]  # of the ledger, which only we write
 
@@ -81,6 +85,44 @@ def attempt_of(row: Row) -> Attempt:
         ended_at=_int(ended or 0),
         outcome=str(outcome),
         error=None if error is None else str(error),
+    )
+
+
+def epoch_of(row: Sequence[object]) -> EpochRow:
+    (trigger, epoch, since, base, opening, decided_from, before_until) = row[:7]
+    (spec, zone_data, why, revision) = row[7:]
+    assert isinstance(trigger, int) and isinstance(epoch, int)  # noqa: S101, PT018 - narrows
+    assert isinstance(since, int) and isinstance(base, int)  # noqa: S101, PT018 - narrows
+    assert isinstance(decided_from, int)  # noqa: S101 - narrows
+    return EpochRow(
+        trigger_id=TriggerId(trigger),
+        epoch=epoch,
+        since=since,
+        base=base,
+        opening=opening if isinstance(opening, int) else None,
+        decided_from=decided_from,
+        before_until=before_until if isinstance(before_until, int) else None,
+        spec=None if spec is None else str(spec),
+        zone_data=None if zone_data is None else str(zone_data),
+        why=str(why),
+        revision_id=RevisionId(revision) if isinstance(revision, int) else None,
+    )
+
+
+def span_of(row: Sequence[object]) -> SpanRow:
+    trigger, epoch, oldest, newest, reason, count, decided, revision = row
+    assert isinstance(trigger, int) and isinstance(epoch, int)  # noqa: S101, PT018 - narrows
+    assert isinstance(oldest, int) and isinstance(newest, int)  # noqa: S101, PT018 - narrows
+    assert isinstance(decided, int)  # noqa: S101 - narrows
+    return SpanRow(
+        trigger_id=TriggerId(trigger),
+        epoch=epoch,
+        oldest=oldest,
+        newest=newest,
+        reason=str(reason),
+        count=count if isinstance(count, int) else None,
+        decided_at=decided,
+        revision_id=RevisionId(revision) if isinstance(revision, int) else None,
     )
 
 
