@@ -87,7 +87,7 @@ def test_two_machines_share_the_work_and_a_copy_brings_it_back(machines: Machine
     machines.type(settings)
     first, second = machines.machine("web1"), machines.machine("web2")
     with first.serving(**machines.settings()) as one, second.serving(**machines.settings()) as two:
-        machines.type(ask)
+        assert "2 servers live" in machines.type(ask)
         one.until(lambda: fired(one) + fired(two) >= 1, "one of them fires")
         machines.type(copy)
         one.stop()

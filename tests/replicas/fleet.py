@@ -16,7 +16,7 @@ from tests.postgres import OwnServer, execute
 from tests.torture.checker import violations
 from tests.torture.evidence import TABLES, Evidence, gathered
 from tests.torture.load import BROKEN, Presser, World
-from tests.torture.served import ROOT, SERVE, Served, serving, tinyforge, wait_until
+from tests.torture.served import PATIENCE, ROOT, SERVE, Served, serving, tinyforge, wait_until
 
 CONCURRENCY = 8
 SKEWED = "tests.replicas.skewed"
@@ -140,9 +140,9 @@ class Fleet:
     def lives(self, number: int) -> Served:
         return self._lives[number][0]
 
-    def wait_until(self, query: str) -> None:
+    def wait_until(self, query: str, patience: float = PATIENCE) -> None:
         """Wait until *query* is true in the database."""
-        wait_until(lambda: self.one(query) is True, query)
+        wait_until(lambda: self.one(query) is True, query, patience)
 
     def is_idle(self) -> bool:
         return not self.one(UNDER_WAY)

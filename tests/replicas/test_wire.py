@@ -26,6 +26,7 @@ CANCELS = ("cancel what waits", "cancel what another deploys")
 BY_THEMSELVES = ("claim", "accept", "fan-out", "take", "finish")
 TIMES = 3
 SLOW = 5.0  # seconds
+FIRE = "/api/v1/triggers/button-1/fire"
 OVER, GONE = 409, 503
 
 
@@ -72,6 +73,17 @@ def test_statements_that_take_five_seconds_hold_up_and_break_nothing(wired: Wire
     assert fleet.findings(was_away=True) == {}
 
 
+def test_without_a_database_callers_are_told_so_within_a_second(empty: Fleet) -> None:
+    with wire_to(empty.url) as wire, empty.all_ended():
+        way = Way(manifest=empty.world.at_rest, url=wire.url, pressed=False)
+        caller = Caller(empty.start(0, way).data)
+        assert caller.post(FIRE).is_done
+        wire.sever()
+        refused = [caller.post(FIRE) for _ in range(5)]
+    assert {(call.status, call.retry_after) for call in refused} == {(GONE, "1")}
+    assert min(call.took for call in refused) < 1
+
+
 def _apply(wired: Wired) -> None:
     """Apply a change whose answer is lost: said so, and there is nothing left to do."""
     fleet, wire = wired.fleet, wired.wire
@@ -100,7 +112,7 @@ def _cancel(wired: Wired) -> None:
         wire.lose_answers(write, 1)
 
     def are_cut() -> bool:
-        callers[0].post("/api/v1/triggers/button-1/fire")
+        callers[0].post(FIRE)
         for (run,), caller in product(fleet.rows(TO_CANCEL), callers):
             said = caller.post(f"/api/v1/runs/{show('run', run)}/cancel")
             assert said.status in {200, OVER, GONE}, said

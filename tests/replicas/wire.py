@@ -40,12 +40,24 @@ class Wire:
     """What is asked of the wire, and how often it has done it."""
 
     socket: Path
+    loop: asyncio.AbstractEventLoop
     url: str = ""
+    severed: bool = False
     cut: Counter[str] = field(default_factory=Counter)  # commits whose answers were lost
     slowed: Counter[str] = field(default_factory=Counter)
     _to_cut: Counter[str] = field(default_factory=Counter)
     _to_slow: Counter[str] = field(default_factory=Counter)
     _delay: float = 0
+    _ends: set[Writer] = field(default_factory=set)
+
+    def sever(self) -> None:
+        """Cut all connections, and let no new one through."""
+        self.severed = True
+        self.loop.call_soon_threadsafe(self._abort)
+
+    def _abort(self) -> None:
+        for end in self._ends:
+            end.transport.abort()
 
     def lose_answers(self, write: str, times: int) -> None:
         """Cut the connection *times* times, when a commit of that is done and not yet answered."""
@@ -73,12 +85,17 @@ class Wire:
 
     async def serve(self, front: Reader, back: Writer) -> None:
         """Pass everything on, both ways, until one side goes."""
+        if self.severed:
+            back.transport.abort()
+            return
         reader, writer = await asyncio.open_unix_connection(self.socket)
-        line = _Line(self, (front, writer), (reader, back))
+        line, ends = _Line(self, (front, writer), (reader, back)), (writer, back)
+        self._ends.update(ends)
         try:
             await line.run()
         finally:
-            for end in (writer, back):
+            self._ends.difference_update(ends)
+            for end in ends:
                 end.transport.abort()
 
 
@@ -166,7 +183,8 @@ def wire_to(url: str) -> Iterator[Wire]:
     """Put a wire before the PostgreSQL whose socket *url* names, in a thread of its own."""
     asked = urlsplit(url)
     (folder,) = parse_qs(asked.query)["host"]
-    wire, loop = Wire(Path(folder) / SOCKET), asyncio.new_event_loop()
+    loop = asyncio.new_event_loop()
+    wire = Wire(Path(folder) / SOCKET, loop)
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     opening = asyncio.start_server(wire.serve, "127.0.0.1", 0)

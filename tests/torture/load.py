@@ -190,7 +190,7 @@ class World:
             yield patient(n), self._workload(SECONDS[n % 3], "every", idempotent=n % 2 == 0)
         retry = {"attempts": 2, "backoff": "1s"}
         yield FAILING, {**self._workload("0", "every", idempotent=False, code=1), "retry": retry}
-        yield HANGING, {**self._workload("600", "latest", idempotent=False), "timeout": "2s"}
+        yield HANGING, {**self._workload("60", "latest", idempotent=False), "timeout": "2s"}
         bound = frozenset(chain.from_iterable(one.workloads for one in self.timed))
         for n in range(EAGER):
             if eager(n) in bound:

@@ -190,7 +190,9 @@ class CountsView(View, frozen=True, kw_only=True):
     queued: int
     running: int
     open_events: int
+    unplaced: int = 0  # of the queued ones, those that no live server may take
     oldest_undecided: str | None = None
+    oldest_ready: str | None = None  # since when the queued run is ready that waits longest
 
 
 class HealthView(View, frozen=True, kw_only=True):

@@ -280,13 +280,10 @@ async def hold_lanes(session: Session, wanted: Sequence[WorkloadId]) -> dict[Wor
     """Lock the queues of workloads, and read them as they are from then on."""
     if not wanted:
         return {}
-    await session.do(sql.HOLD_LANES, wanted)
     lanes = {number: Lane() for number in wanted}
-    for (number,) in await session.ask(sql.RUNNING, wanted):
-        lanes[number].running = True
-    for number, queued, event_id, run_id in await session.ask(sql.QUEUED, wanted):
-        lane = lanes[number]
-        lane.queued, lane.newest = queued, (EventId(event_id), RunId(run_id))
+    for number, running, queued, event_id, run_id in await session.ask(sql.LANES, wanted):
+        newest = None if event_id is None else (EventId(event_id), RunId(run_id))
+        lanes[WorkloadId(number)] = Lane(running, queued, newest)
     return lanes
 
 

@@ -119,18 +119,9 @@ HOLD_EVENTS = """
 SELECT id FROM events WHERE id = ANY($1::bigint[]) AND fanned_at IS NULL ORDER BY id FOR UPDATE"""
 FANNED = "UPDATE events SET fanned_at = $2 WHERE id = ANY($1::bigint[]) AND fanned_at IS NULL"
 
-HOLD_LANES = """
-SELECT id FROM workloads WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"""
-HOLD_FREE_LANES = HOLD_LANES + " SKIP LOCKED"
-RUNNING = """
-SELECT w.id FROM unnest($1::bigint[]) w(id)
-WHERE EXISTS (SELECT 1 FROM runs r WHERE r.workload_id = w.id AND r.state = 3)"""
-QUEUED = """
-SELECT w.id, l.queued, l.newest[1], l.newest[2]
-FROM unnest($1::bigint[]) w(id), LATERAL (SELECT count(*) AS queued,
-    max(ARRAY[r.event_id, r.id]) AS newest
-  FROM runs r WHERE r.workload_id = w.id AND r.state = 2) l
-WHERE l.queued > 0"""
+HOLD_FREE_LANES = """
+SELECT id FROM workloads WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"""
+LANES = "SELECT workload_id, running, queued, event_id, run_id FROM hold_lanes($1)"
 
 RUN = ("id", "event_id", "binding_id", "workload_id", "ready_at", "repeatable boolean")
 QUEUED_RUNS = f"""
@@ -158,7 +149,8 @@ SELECT r.id, r.workload_id, r.repeatable FROM runs r
 WHERE r.state = 2 AND r.id > 0 AND r.ready_at <= $1 AND r.workload_id <> ALL($3::bigint[])
   AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.workload_id = r.workload_id AND o.state = 3)
 ORDER BY r.event_id, r.id LIMIT $2"""
-NEXT_READY = "SELECT min(ready_at) FROM runs WHERE state = 2 AND ready_at > $1"
+NEXT_READY = """
+SELECT min(ready_at) FROM runs WHERE state = 2 AND ready_at > queued_at AND ready_at > $1"""
 # A new statement, for what was read before the lanes were held may have changed.
 TAKE = """
 UPDATE runs r SET state = 3, started_at = $2, attempt = attempt + 1, owner = $3

@@ -121,6 +121,18 @@ CREATE UNIQUE INDEX run_busy ON runs(workload_id) WHERE state = 3;
 CREATE INDEX run_queue ON runs(event_id, id) WHERE state = 2 AND id > 0;
 CREATE INDEX run_lane ON runs(workload_id, event_id) WHERE state = 2;
 CREATE INDEX run_waits ON runs(ready_at) WHERE state = 2 AND ready_at > queued_at;
+-- Holds the queues of workloads to the end of the transaction, and then tells of each that is not
+-- empty. One call, for others wait; two statements, for the second must see what was waited for.
+CREATE FUNCTION hold_lanes(wanted bigint[]) RETURNS TABLE(
+  workload_id bigint, running boolean, queued bigint, event_id bigint, run_id bigint)
+LANGUAGE plpgsql AS $$ BEGIN
+  PERFORM 1 FROM workloads w WHERE w.id = ANY(wanted) ORDER BY w.id FOR NO KEY UPDATE;
+  RETURN QUERY SELECT w.id, busy.it, l.queued, l.newest[1], l.newest[2]
+    FROM unnest(wanted) w(id),
+      LATERAL (SELECT EXISTS (SELECT 1 FROM runs r WHERE r.workload_id = w.id AND r.state = 3)) busy(it),
+      LATERAL (SELECT count(*), max(ARRAY[r.event_id, r.id]) FROM runs r
+        WHERE r.workload_id = w.id AND r.state = 2) l(queued, newest)
+    WHERE busy.it OR l.queued > 0; END $$;
 -- Runs at work that somebody wants to end, until they are over; whoever deploys one looks here.
 CREATE TABLE cancels(run_id bigint PRIMARY KEY, actor text NOT NULL, asked_at bigint NOT NULL);
 CREATE TABLE attempts(
