@@ -95,7 +95,16 @@ class Engine:
 @contextmanager
 def own_engine() -> Iterator[Engine]:
     """Start an engine that shares no network and no process with this machine's own."""
-    for tool in ("dockerd", "docker", "docker-compose", "unshare", "nsenter", "ip", "curl"):
+    for tool in (
+        "dockerd",
+        "docker",
+        "docker-compose",
+        "setpriv",
+        "unshare",
+        "nsenter",
+        "ip",
+        "curl",
+    ):
         if shutil.which(tool) is None:
             pytest.skip(f"needs {tool}")
     if os.geteuid() != 0:
@@ -115,7 +124,17 @@ def own_engine() -> Iterator[Engine]:
 
 
 def _command(folder: Path) -> list[str]:
-    apart = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    with_us = ["setpriv", "--pdeathsig", "KILL"]  # not even where nobody is left to end it
+    apart = [
+        *with_us,
+        "unshare",
+        "--net",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ]
     places = {
         "--host": f"unix://{folder}/engine.sock",
         "--data-root": f"{folder}/data",
@@ -123,7 +142,9 @@ def _command(folder: Path) -> list[str]:
         "--pidfile": f"{folder}/pid",
     }
     engine = ["dockerd", *(f"{flag}={place}" for flag, place in places.items())]
-    return [*apart, "sh", "-c", f"ip link set lo up && exec {' '.join(engine)}"]
+    # what is built here is thrown away: no disk need have it
+    prepare = f"ip link set lo up && mkdir {folder}/data && mount -t tmpfs tmpfs {folder}/data"
+    return [*apart, "sh", "-c", f"{prepare} && exec {' '.join(engine)}"]
 
 
 def _child(number: int) -> int:

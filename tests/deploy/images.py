@@ -37,7 +37,7 @@ TOOLS = (
     "touch",
     "useradd",
 )
-LEFT_OUT = ("__pycache__", "site-packages", "dist-packages", "test", "idlelib", "tkinter")
+LEFT_OUT = ("site-packages", "dist-packages", "test", "idlelib", "tkinter")
 SYSTEM = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999::/var/lib/postgresql:/bin/sh\n",
     "etc/group": "root:x:0:\npostgres:x:999:\n",

@@ -87,7 +87,7 @@ class Runs(Protocol):
         ...
 
     async def ask_to_cancel(self, run_id: RunId, actor: str, now: Moment) -> None:
-        """Tell the server that deploys a run to end it; Conflict where no other one does."""
+        """Tell whichever server deploys a run to end it; Conflict where none does."""
         ...
 
     def holds(self, run: TakenRun) -> bool:

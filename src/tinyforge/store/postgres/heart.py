@@ -27,17 +27,19 @@ AFTER_FAILURE = 1.0
 BREATH = 0.05  # hints that come together are heard together
 AFTER_NUDGE = 0.25  # under load there is always something to tell
 TRUST: Micros = 10 * SECOND  # since the renewal was asked for: less than the lease
+# An order and a limit keep it to an index also where statistics are old.
 LOOKED_THROUGH = 1_000  # of the ready runs, for one whose workload is free
 BEAT = f"""
 WITH renewed AS (UPDATE servers SET lease_until = clock_timestamp() + interval '{LEASE_SECONDS} s',
     clock_off = coalesce($5, clock_off) WHERE replica = $2 AND instance = $1 RETURNING replica),
-  done AS (DELETE FROM cancels c WHERE NOT EXISTS
-    (SELECT 1 FROM runs r WHERE r.id = c.run_id AND r.state IN (2, 3))),
+  done AS (DELETE FROM cancels c WHERE
+    coalesce((SELECT r.state FROM runs r WHERE r.id = c.run_id), 0) NOT IN (2, 3)),
   moment AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now),
   ready AS MATERIALIZED (SELECT workload_id FROM runs
-    WHERE state = 2 AND ready_at <= (SELECT now FROM moment)
-      AND workload_id <> ALL($6::bigint[]) LIMIT {LOOKED_THROUGH}),
-  asked AS MATERIALIZED (SELECT c.run_id, c.actor FROM cancels c JOIN runs r ON r.id = c.run_id
+    WHERE state = 2 AND id > 0 AND ready_at <= (SELECT now FROM moment)
+      AND workload_id <> ALL($6::bigint[]) ORDER BY event_id, id LIMIT {LOOKED_THROUGH}),
+  asked AS MATERIALIZED (SELECT c.run_id, c.actor FROM cancels c, LATERAL
+      (SELECT state, owner FROM runs WHERE id = c.run_id OFFSET 0) r
     WHERE r.state = 2 OR r.state = 3 AND r.owner = $1 ORDER BY c.run_id)
 SELECT EXISTS (SELECT 1 FROM renewed), (SELECT now FROM moment),
   ARRAY(SELECT replica FROM servers WHERE lease_until > clock_timestamp() OR replica = $2
@@ -51,15 +53,16 @@ SELECT EXISTS (SELECT 1 FROM renewed), (SELECT now FROM moment),
   EXISTS (SELECT 1 FROM servers s WHERE {LAPSED})
     OR EXISTS (SELECT 1 FROM runs r WHERE r.state = 3
       AND NOT EXISTS (SELECT 1 FROM servers s WHERE {TENDED})),
-  EXISTS (SELECT 1 FROM events e WHERE {LEFT}),
+  (SELECT e.id FROM events e WHERE {LEFT} ORDER BY e.id LIMIT 1) IS NOT NULL,
   ARRAY(SELECT trigger_kinds || ';' || workload_kinds FROM servers
     WHERE lease_until > clock_timestamp() AND instance <> $1 AND workload_kinds IS NOT NULL),
   (SELECT due_at FROM timing WHERE due_at IS NOT NULL ORDER BY due_at, trigger_id LIMIT 1),
   (SELECT value FROM marks WHERE name = 'high_water'),
   (SELECT value FROM marks WHERE name = 'generation'),
-  EXISTS (SELECT 1 FROM unplanned),
-  EXISTS (SELECT 1 FROM events WHERE fanned_at IS NULL),
-  EXISTS (SELECT 1 FROM runs WHERE state = 2) OR EXISTS (SELECT 1 FROM runs WHERE state = 3)
+  (SELECT row_id FROM unplanned ORDER BY what, row_id LIMIT 1) IS NOT NULL,
+  (SELECT id FROM events WHERE fanned_at IS NULL ORDER BY id LIMIT 1) IS NOT NULL,
+  (SELECT id FROM runs WHERE state = 2 AND id > 0 ORDER BY event_id, id LIMIT 1) IS NOT NULL
+    OR (SELECT id FROM runs WHERE state = 3 ORDER BY workload_id LIMIT 1) IS NOT NULL
 """  # noqa: S608 - numbers and conditions of ours
 
 
@@ -69,7 +72,6 @@ class Heart:
     def __init__(self, url: str, parts: Parts, house: House) -> None:
         self._url, self._parts, self._house = url, parts, house
         self._line: Line | None = None
-        self._hinted = False
         self._is_mixed = False  # others know other kinds than we do
         self._clock_off: Micros | None = None
 
@@ -86,7 +88,7 @@ class Heart:
                 if self._parts.may_nudge():
                     await self._tried(self._nudge())
                     pause = AFTER_NUDGE
-                if self._hinted or clock() >= due:
+                if self._parts.hinted or clock() >= due:
                     due = clock() + (EVERY if await self._tried(self.beat()) else AFTER_FAILURE)
                 await asyncio.sleep(pause)
         finally:
@@ -95,7 +97,7 @@ class Heart:
     async def beat(self) -> None:
         """Renew the lease once, or take a new one where it was lost."""
         parts, line = self._parts, await self._connected()
-        self._hinted = False
+        parts.hinted = False
         asked, changes = parts.monotonic(), parts.changes
         row = await line.ask(BEAT, *self._said())
         answered = parts.monotonic()
@@ -164,12 +166,13 @@ class Heart:
     def _note_hint(self, author: str) -> None:
         """Beat soon: another replica says that something changed."""
         if author != str(self._parts.instance):
-            self._hinted, self._parts.counted = True, None
-            self._parts.stirred.set()
+            self._parts.counted = None
+            self._parts.beat_soon()
 
     async def _tried(self, act: Awaitable[None]) -> bool:
         try:
-            await asyncio.wait_for(act, EVERY)
+            async with asyncio.timeout(EVERY):  # wait_for may swallow the end of the server
+                await act
         except (*ENVIRONMENT, asyncpg.PostgresError, StoreUnavailable, NewerSchema):
             self.hang_up()
             return False

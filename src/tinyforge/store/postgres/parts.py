@@ -103,6 +103,7 @@ class Parts:
     counted: Counted | None = None
     changes: int = 0  # of ours, that a heartbeat under way may have missed
     stirred: asyncio.Event = field(default_factory=asyncio.Event)  # the heart has something to do
+    hinted: bool = False  # to beat, and not to wait for its time
 
     @property
     def is_trusted(self) -> bool:
@@ -114,6 +115,10 @@ class Parts:
         self.changes += 1
         if self.barred.ids:
             self.queue.may_have_ready = True
+
+    def beat_soon(self) -> None:
+        self.hinted = True
+        self.stirred.set()
 
     def share_what_is_left(self, now: Moment) -> None:
         """Have others told of runs that are ready and that we do not take."""

@@ -40,7 +40,7 @@ CANCEL = "UPDATE runs SET state = 6, ended_at = $2, error = $3 WHERE id = $1 AND
 REQUEUE = """
 UPDATE runs SET state = 2, ready_at = $2, ended_at = NULL, error = NULL, owner = NULL
 WHERE id = $1 AND state IN (5, 6, 8)"""
-HOLD_OF_OTHERS = "SELECT id FROM runs WHERE id = $1 AND state = 3 AND owner <> $2 FOR SHARE"
+HOLD_AT_WORK = "SELECT id FROM runs WHERE id = $1 AND state = 3 FOR SHARE"
 ASK_TO_CANCEL = """
 INSERT INTO cancels(run_id, actor, asked_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"""
 FORGET_CANCEL = "DELETE FROM cancels WHERE run_id = $1"
@@ -135,12 +135,13 @@ class RunRows:
         author = self._parts.instance
 
         async def work(session: Session) -> None:
-            if not await session.ask(HOLD_OF_OTHERS, run_id, author):
-                raise Conflict(f"{show('run', run_id)} is just ending")
+            if not await session.ask(HOLD_AT_WORK, run_id):
+                raise Conflict(f"{show('run', run_id)} is not at work any more")
             await session.do(ASK_TO_CANCEL, run_id, actor, now)
             await session.ask(sql.HINT, str(author))
 
         await self._parts.database.write(work)
+        self._parts.beat_soon()  # it may be ours, and not begun yet
 
     def holds(self, run: TakenRun) -> bool:
         return self._parts.is_trusted and self._parts.held.get(run.run_id) == run

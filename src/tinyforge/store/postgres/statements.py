@@ -143,12 +143,14 @@ INSERT INTO results(event_id, binding_id, outcome, reason)
 SELECT * FROM {unpacked("event_id", "binding_id", "outcome text", "reason text")}"""  # noqa: S608 - our own columns
 
 READY_SOONER = """
-UPDATE runs SET ready_at = greatest($1, ready_at - $2) WHERE state = 2 AND ready_at > $1"""
+UPDATE runs SET ready_at = greatest($1, ready_at - $2), queued_at = least(queued_at, $1)
+WHERE state = 2 AND ready_at > $1"""
 READY = """
 SELECT r.id, r.workload_id, r.repeatable FROM runs r
 WHERE r.state = 2 AND r.id > 0 AND r.ready_at <= $1 AND r.workload_id <> ALL($3::bigint[])
   AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.workload_id = r.workload_id AND o.state = 3)
 ORDER BY r.event_id, r.id LIMIT $2"""
+# Those that wait for their moment have an index of their own.
 NEXT_READY = """
 SELECT min(ready_at) FROM runs WHERE state = 2 AND ready_at > queued_at AND ready_at > $1"""
 # A new statement, for what was read before the lanes were held may have changed.
