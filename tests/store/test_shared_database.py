@@ -12,12 +12,14 @@ import pytest_asyncio
 
 from tests.postgres import execute, own_schema
 from tinyforge.clock import MINUTE
-from tinyforge.model import EventDraft
-from tinyforge.store.postgres.heart import BEAT
+from tinyforge.errors import StoreUnavailable
+from tinyforge.model import EventDraft, RunState
+from tinyforge.store.postgres.heart import BEAT, TRUST
 from tinyforge.store.postgres.house import House
 from tinyforge.store.postgres.store import PostgresStore
 from tinyforge.testing.clock import MovableClock
-from tinyforge.testing.store.site import NOW, fire, put_site, take
+from tinyforge.testing.store.refused import refused
+from tinyforge.testing.store.site import NOW, finish, fire, put_site, succeeded, take
 
 MANY = 20_000
 LARGE = {"timing", "events", "runs", "workloads", "triggers"}
@@ -105,6 +107,18 @@ async def test_runs_of_a_dead_server_are_recovered_by_one_of_the_others(
     assert (await second.run(taken.run_id)).state.word == "running"
     await second.recover([again], [], [], NOW + MINUTE)
     assert (await second.run(taken.run_id)).state.word == "queued"
+
+
+async def test_no_outcome_is_stored_while_a_lease_is_in_doubt(url: str) -> None:
+    clock = MovableClock()
+    async with PostgresStore.open(url, House(clock=clock, version="1.0")) as store:
+        await fire(store, await put_site(store))
+        (taken,) = await take(store)
+        assert store.holds(taken)
+        clock.move(TRUST)
+        assert not store.holds(taken)
+        await refused(finish(store, succeeded(taken)), StoreUnavailable)
+        assert (await store.run(taken.run_id)).state is RunState.RUNNING
 
 
 async def test_a_heartbeat_goes_by_indexes_however_many_rows_there_are(

@@ -334,9 +334,11 @@ class Runner:
             self.observe(DeploysStopped(runs=stopped))
 
     async def _follow_ups(self, ends: Sequence[End]) -> list[EventDraft]:
+        """Return what follows from ends that will be stored: nothing follows from others' runs."""
         if not ends or not await self.followers.any():
             return []
-        return await self.followers.drafts([(_ending(end), end.order.event) for end in ends])
+        ours = [end for end in ends if self.store.holds(end.order.run)]
+        return await self.followers.drafts([(_ending(end), end.order.event) for end in ours])
 
     async def _stored(self, ends: Sequence[End], stale: Sequence[TakenRun]) -> Sequence[End]:
         """Return the ends that are stored; a commit may have done it whose answer was lost."""

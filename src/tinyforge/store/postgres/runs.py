@@ -27,7 +27,7 @@ from tinyforge.store.postgres import statements as sql
 from tinyforge.store.postgres.config import rows_where
 from tinyforge.store.postgres.connection import RETRIES, Session, text
 from tinyforge.store.postgres.hot import EVENT_COLUMNS, hold_lanes, storing
-from tinyforge.store.postgres.parts import Parts
+from tinyforge.store.postgres.parts import LEASE_OVER, Parts
 from tinyforge.store.rows import RUN_COLUMNS, event_of, run_of
 
 OURS = """
@@ -77,6 +77,8 @@ class RunRows:
     ) -> Turn:
         stale: list[TakenRun] = []
         parts, instance = self._parts, self._parts.instance
+        if finished and not parts.is_trusted:
+            raise StoreUnavailable(LEASE_OVER)  # they may be another's by now
         events = drafted(self._parts.ids, follow_ups, now)
         for _ in range(RETRIES):
             if not finished and not events and not self._may_take(places, now):
