@@ -27,12 +27,13 @@ class Extent:
     runs: int
     workloads: int
     of_peers: int
+    history: int = 100_000  # older runs, as a server has that did not start just now
 
 
 EXTENTS = {
     Size.FULL: Extent(runs=50_000, workloads=10_000, of_peers=5_000),
     Size.QUICK: Extent(runs=20_000, workloads=10_000, of_peers=1_000),
-    Size.SMALLEST: Extent(runs=100, workloads=30, of_peers=10),
+    Size.SMALLEST: Extent(runs=100, workloads=30, of_peers=10, history=100),
 }
 
 
@@ -55,7 +56,7 @@ async def _figure(server: Postgres, folder: Path, extent: Extent) -> Figure:
 async def _worked(server: Postgres, folder: Path, extent: Extent) -> float:
     """Decide, queue and work everything; the clock stops when another connection counts it."""
     url, probe = await server.database(), Probe(wanted=extent.runs)
-    fleet = Fleet(triggers=extent.runs, workloads=extent.workloads)
+    fleet = Fleet(triggers=extent.runs, workloads=extent.workloads, history=extent.history)
     await make_schema(url)
     await write_config(url, fleet)
     now = production.CLOCK.now()

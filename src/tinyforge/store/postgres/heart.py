@@ -46,7 +46,7 @@ SELECT EXISTS (SELECT 1 FROM renewed), (SELECT now FROM moment),
     ORDER BY replica),
   ARRAY(SELECT run_id FROM asked), ARRAY(SELECT actor FROM asked),
   EXISTS (SELECT 1 FROM ready WHERE NOT EXISTS
-    (SELECT 1 FROM runs o WHERE o.workload_id = ready.workload_id AND o.state = 3))
+    (SELECT 1 FROM runs o WHERE o.workload_id = ready.workload_id AND o.state = 3 OFFSET 0))
     OR (SELECT count(*) FROM ready) = {LOOKED_THROUGH},
   (SELECT ready_at FROM runs WHERE state = 2 AND ready_at > queued_at
     AND ready_at > (SELECT now FROM moment) ORDER BY ready_at LIMIT 1),

@@ -41,7 +41,7 @@ BACK_TO_QUEUE = f"""
 UPDATE runs SET state = CASE WHEN b.successor IS NULL THEN 2 ELSE 7 END, ready_at = b.ready,
   owner = NULL, recovered_by = NULL, superseded_by = b.successor,
   ended_at = CASE WHEN b.successor IS NULL THEN NULL ELSE $2::bigint END
-FROM {sql.unpacked("id", "successor", "ready")} WHERE runs.id = b.id AND runs.state = 3"""  # noqa: S608 - our own columns
+FROM {sql.unpacked("id", "successor", "ready")} WHERE runs.id = b.id AND {sql.still(3)}"""  # noqa: S608 - our own columns
 INTERRUPT = """
 UPDATE runs SET state = 8, ended_at = $2, error = $3 WHERE id = ANY($1::bigint[]) AND state = 3"""
 DIED = "the server died while it was deploying"

@@ -30,9 +30,9 @@ from tinyforge.store.postgres.hot import EVENT_COLUMNS, hold_lanes, storing
 from tinyforge.store.postgres.parts import LEASE_OVER, Parts
 from tinyforge.store.rows import RUN_COLUMNS, event_of, run_of
 
-OURS = """
+OURS = f"""
 SELECT r.id, r.attempt FROM unnest($1::bigint[], $2::int[]) b(id, attempt)
-JOIN runs r ON r.id = b.id AND r.attempt = b.attempt WHERE r.state = 3 AND r.owner = $3"""
+JOIN runs r ON r.id = b.id AND r.attempt = b.attempt WHERE {sql.still(3, "r")} AND r.owner = $3"""  # noqa: S608 - our own condition
 UNDER_OUR_LEASE = """
 SELECT id, event_id, binding_id, workload_id, attempt, repeatable FROM runs
 WHERE state = 3 AND owner = $1"""

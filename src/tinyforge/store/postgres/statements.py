@@ -34,6 +34,21 @@ def arrays(first: int, *columns: str) -> str:
     return f"unnest({given}) b({', '.join(names)})"
 
 
+def still(state: int, runs: str = "runs") -> str:
+    """Say in which state runs must be that are found by their ids.
+
+    In words that no index of all runs in that state answers: statistics of a moment ago make it
+    look so small that it would be gone through once for each id.
+    """
+    return f"{runs}.state + 0 = {state}"
+
+
+# Of run r: nobody works for its workload. OFFSET 0 has it looked up for each, and never joined with
+# all that are at work, however few those were when the statistics were taken.
+IS_FREE = """
+NOT EXISTS (SELECT 1 FROM runs o WHERE o.workload_id = r.workload_id AND o.state = 3 OFFSET 0)"""
+
+
 def _distance(count: int, place: int) -> str:
     """Return how many places from its own replica's we are: one for each row, by a hash of its id.
 
@@ -137,7 +152,7 @@ INSERT INTO runs(id, event_id, binding_id, workload_id, ready_at, repeatable, su
 SELECT b.*, 7, $1::bigint, $1::bigint FROM {arrays(2, *RUN, "superseded_by")}"""  # noqa: S608 - our own columns
 SUPERSEDE = f"""
 UPDATE runs SET state = 7, ended_at = $1, superseded_by = b.successor
-FROM {arrays(2, "id", "successor")} WHERE runs.id = b.id AND runs.state = 2"""  # noqa: S608 - our own columns
+FROM {arrays(2, "id", "successor")} WHERE runs.id = b.id AND {still(2)}"""  # noqa: S608 - our own columns
 RESULTS = f"""
 INSERT INTO results(event_id, binding_id, outcome, reason)
 SELECT * FROM {unpacked("event_id", "binding_id", "outcome text", "reason text")}"""  # noqa: S608 - our own columns
@@ -145,26 +160,32 @@ SELECT * FROM {unpacked("event_id", "binding_id", "outcome text", "reason text")
 READY_SOONER = """
 UPDATE runs SET ready_at = greatest($1, ready_at - $2), queued_at = least(queued_at, $1)
 WHERE state = 2 AND ready_at > $1"""
-READY = """
+READY = f"""
 SELECT r.id, r.workload_id, r.repeatable FROM runs r
 WHERE r.state = 2 AND r.id > 0 AND r.ready_at <= $1 AND r.workload_id <> ALL($3::bigint[])
-  AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.workload_id = r.workload_id AND o.state = 3)
-ORDER BY r.event_id, r.id LIMIT $2"""
+  AND {IS_FREE}
+ORDER BY r.event_id, r.id LIMIT $2"""  # noqa: S608 - our own condition
 # Those that wait for their moment have an index of their own.
 NEXT_READY = """
 SELECT min(ready_at) FROM runs WHERE state = 2 AND ready_at > queued_at AND ready_at > $1"""
 # A new statement, for what was read before the lanes were held may have changed.
-TAKE = """
+TAKE = f"""
 UPDATE runs r SET state = 3, started_at = $2, attempt = attempt + 1, owner = $3
-WHERE id = ANY($1::bigint[]) AND state = 2
-  AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.workload_id = r.workload_id AND o.state = 3)
-RETURNING id, event_id, binding_id, workload_id, attempt, repeatable"""
+WHERE id = ANY($1::bigint[]) AND {still(2, "r")}
+  AND {IS_FREE}
+RETURNING id, event_id, binding_id, workload_id, attempt, repeatable"""  # noqa: S608 - our own condition
 
+END = (
+    *("id", "attempt int", "state smallint", "began", "ended", "error text", "ready"),
+    *("successor", "given_back int"),
+)
+# Found by their ids first, for there is no knowing how few runs the statistics say we have.
 FINISH = f"""
+WITH b AS MATERIALIZED (SELECT * FROM {unpacked(*END)})
 UPDATE runs SET state = b.state, started_at = b.began, ended_at = b.ended, error = b.error,
   ready_at = b.ready, superseded_by = b.successor, attempt = b.attempt - b.given_back
-FROM {unpacked("id", "attempt int", "state smallint", "began", "ended", "error text", "ready", "successor", "given_back int")}
-WHERE runs.id = b.id AND runs.state = 3 AND runs.owner = $2 AND runs.attempt = b.attempt"""  # noqa: E501, S608 - our own columns
+FROM b WHERE runs.id = ANY(ARRAY(SELECT id FROM b)) AND runs.id = b.id AND {still(3)}
+  AND runs.owner = $2 AND runs.attempt = b.attempt"""  # noqa: S608 - our own columns
 
 ATTEMPTS = f"""
 INSERT INTO attempts(run_id, n, started_at, ended_at, outcome, error, owner)
