@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 
@@ -43,6 +44,18 @@ class Way:
 USUAL = Way()
 
 
+class Life(NamedTuple):
+    """A process, what ends with it, and who calls it."""
+
+    served: Served
+    serving: ExitStack
+    calling: ExitStack
+
+    def close(self) -> None:
+        self.calling.close()
+        self.serving.close()
+
+
 @dataclass
 class Fleet:
     """Replicas by number; each has a data folder of its own, for its socket alone."""
@@ -50,7 +63,7 @@ class Fleet:
     postgres: OwnServer
     world: World
     presser: Presser = field(default_factory=Presser)
-    _lives: dict[int, tuple[Served, ExitStack]] = field(default_factory=dict)
+    _lives: dict[int, Life] = field(default_factory=dict)
     _count: int = 0
     _deaths: int = 0
 
@@ -79,12 +92,12 @@ class Fleet:
             variables["TINYFORGE_CRASH_AT"] = way.crash_at
         words = [*way.words, *(("--config", str(way.manifest)) if way.manifest else ())]
         program = SERVE if way.ahead is None else (SKEWED, str(way.ahead))
-        stack = ExitStack()
+        stack, calling = ExitStack(), ExitStack()
         served = stack.enter_context(serving(folder, words, variables, program=program))
-        self._lives[number] = served, stack
+        self._lives[number] = Life(served, stack, calling)
         if way.pressed:
             self._count += 1
-            stack.enter_context(self.presser.at_work(served, seed=self._count))
+            calling.enter_context(self.presser.at_work(served, seed=self._count))
         return served
 
     def start(self, number: int, way: Way = USUAL) -> Served:
@@ -100,10 +113,10 @@ class Fleet:
             assert served.until_ready(), served.last_words()
 
     def kill(self, number: int) -> None:
-        served, stack = self._lives.pop(number)
-        served.kill()
+        life = self._lives.pop(number)
+        life.served.kill()
         self._deaths += 1
-        stack.close()
+        life.close()
 
     def hold_still(self, number: int) -> None:
         """Stop a replica as a machine does that stands still: others will call it dead."""
@@ -115,20 +128,22 @@ class Fleet:
 
     def until_dead(self, number: int) -> None:
         """Wait until a replica has ended itself as a kill would."""
-        served, stack = self._lives.pop(number)
-        assert served.ended() == -signal.SIGKILL, served.last_words()
+        life = self._lives.pop(number)
+        assert life.served.ended() == -signal.SIGKILL, life.served.last_words()
         self._deaths += 1
-        stack.close()
+        life.close()
 
     def end(self, number: int) -> None:
         """End a replica softly."""
-        served, stack = self._lives.pop(number)
-        served.tell(signal.SIGTERM)
-        assert served.ended() == 0, served.last_words()
-        stack.close()
+        life = self._lives.pop(number)
+        life.served.tell(signal.SIGTERM)
+        assert life.served.ended() == 0, life.served.last_words()
+        life.close()
 
     def rest(self, number: int = 9) -> None:
-        """Switch the schedules off, and wait until one replica has nothing left to do."""
+        """Call no more, switch the schedules off, and wait until nothing is left to do."""
+        for life in self._lives.values():
+            life.calling.close()
         for other in list(self._lives):
             self.end(other)
         served = self.start(number, Way(manifest=self.world.at_rest, pressed=False))
@@ -138,7 +153,7 @@ class Fleet:
         self.end(number)
 
     def lives(self, number: int) -> Served:
-        return self._lives[number][0]
+        return self._lives[number].served
 
     def wait_until(self, query: str, patience: float = PATIENCE) -> None:
         """Wait until *query* is true in the database."""

@@ -25,7 +25,7 @@ WHERE w.name = '{HANGING}' AND r.state IN (2, 3)"""
 CANCELS = ("cancel what waits", "cancel what another deploys")
 BY_THEMSELVES = ("claim", "accept", "fan-out", "take", "finish")
 TIMES = 3
-SLOW = 5.0  # seconds
+SLOW, OFTEN = 5.0, 2  # seconds, times
 FIRE = "/api/v1/triggers/button-1/fire"
 OVER, GONE = 409, 503
 
@@ -64,10 +64,11 @@ def test_a_commit_whose_answer_is_lost_is_done_once(wired: Wired) -> None:
 
 def test_statements_that_take_five_seconds_hold_up_and_break_nothing(wired: Wired) -> None:
     fleet, wire = wired.fleet, wired.wire
-    slowed = (*BY_THEMSELVES, "heartbeat")
+    commits = (f"commit of {write}" for write in ("claim", "take", "finish"))
+    slowed = (*BY_THEMSELVES, *commits, "heartbeat")
     for write in slowed:
-        wire.slow(write, 2, SLOW)
-    wait_until(lambda: all(wire.slowed[write] >= 2 for write in slowed), "each was slow")
+        wire.slow(write, OFTEN, SLOW)
+    wait_until(lambda: all(wire.slowed[write] >= OFTEN for write in slowed), "each was slow")
     fleet.wait_for_effects(30)
     fleet.rest()
     assert fleet.findings(was_away=True) == {}

@@ -64,7 +64,10 @@ class Wire:
         self._to_cut[write] += times
 
     def slow(self, write: str, times: int, seconds: float) -> None:
-        """Let that statement wait for so long, with all that its transaction holds."""
+        """Let that statement wait for so long, with all that its transaction holds.
+
+        Of `commit of` a write, the answer waits.
+        """
         self._delay = seconds
         self._to_slow[write] += times
 
@@ -109,6 +112,7 @@ class _Line:
     statements: dict[bytes, str] = field(default_factory=dict)
     writes: set[str] = field(default_factory=set)  # of the transaction that is open
     doomed: bool = False
+    late: float = 0  # seconds that the next answer has to wait
 
     async def run(self) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -150,6 +154,8 @@ class _Line:
                 if kind == b"Z":  # it is done, and nobody hears of it
                     return
                 continue
+            waits, self.late = self.late, 0
+            await asyncio.sleep(waits)
             writer.write(kind + (len(body) + 4).to_bytes(4, "big") + body)
             await writer.drain()
 
@@ -163,6 +169,7 @@ class _Line:
             return self._begin(self.statements.get(name, ""))
         elif kind == b"Q" and body == b"COMMIT\0":
             self.doomed = self.wire.is_to_be_cut(self.writes)
+            self.late = sum(self.wire.delay(f"commit of {write}") for write in self.writes)
         elif kind == b"Q" and body.strip().startswith(b"BEGIN"):
             self.writes.clear()
         return 0

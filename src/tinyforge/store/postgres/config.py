@@ -171,7 +171,7 @@ class ConfigRows:
 
 
 class _Change:
-    """One change inside its transaction; workloads first, the generation last, as everywhere."""
+    """One change inside its transaction; schedules first, the generation last, as everywhere."""
 
     def __init__(self, change: ConfigChange, parts: Parts, now: Moment) -> None:
         self._change, self._now = change, now
