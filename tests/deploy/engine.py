@@ -18,10 +18,18 @@ import pytest
 from tests.torture.served import wait_until
 
 PATIENCE = 120.0  # seconds for one command; a build copies some ten thousand files
-# `docker compose` may be a program of its own; the old one loses what a short command says
+# `docker compose` may be a program of its own; the old one loses what a short command says, and
+# does not know how to wait until all are healthy
 SHIM = """#!/bin/sh
 if [ "$1" = compose ] && ! {docker} compose version >/dev/null 2>&1; then
     shift
+    if [ "$1 $2 $3" = "up --detach --wait" ]; then
+        shift 3
+        docker-compose up --detach "$@" || exit
+        while docker-compose ps --quiet | xargs {docker} inspect --format '{{{{.State.Health.Status}}}}' |
+            grep -qv '^healthy'; do sleep 1; done
+        exit
+    fi
     [ "$1" = exec ] || exec docker-compose "$@"
     shift
     [ "$1" = -T ] && shift
