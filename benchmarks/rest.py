@@ -81,7 +81,7 @@ async def _serving(url: str, folder: Path) -> AsyncIterator[None]:
     started = []
     try:
         for number in range(REPLICAS):
-            place = str((folder / f"replica-{number}").resolve())
+            place = str(folder / f"replica-{number}")  # short, for the sake of the socket in it
             words = ("serve", "--data", place, "--listen", "127.0.0.1:0", "--log-level", "error")
             started.append(
                 await asyncio.create_subprocess_exec(

