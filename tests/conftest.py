@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.kinds.thirdparty.installed import install
-from tests.postgres import own_server
+from tests.postgres import own_schema, own_server
 
 
 def pytest_configure() -> None:
@@ -29,6 +30,13 @@ def postgres() -> Iterator[str]:
     """Give the address of a PostgreSQL that runs for these tests."""
     with own_server() as server:
         yield server.url
+
+
+@pytest_asyncio.fixture
+async def url(postgres: str) -> AsyncIterator[str]:
+    """Give the address of a schema there that is the test's own."""
+    async with own_schema(postgres) as url:
+        yield url
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,30 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from msgspec import json
 
-from tests.moving.history import leave_history
-from tests.postgres import own_schema
 from tests.torture.served import environment
 from tinyforge.operations.moving import MoveView
-
-
-@pytest_asyncio.fixture
-async def url(postgres: str) -> AsyncIterator[str]:
-    async with own_schema(postgres) as url:
-        yield url
-
-
-@pytest_asyncio.fixture
-async def file(tmp_path: Path) -> Path:
-    (folder := tmp_path / "data").mkdir()
-    await leave_history(folder)
-    return folder
 
 
 async def called(*words: str | Path) -> subprocess.CompletedProcess[str]:

@@ -6,14 +6,13 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from tests.moving.history import OPEN_EVENT, by_hand, content, leave_history
-from tests.postgres import ask, own_schema
+from tests.moving.history import OPEN_EVENT, by_hand, content
+from tests.postgres import ask
 from tests.torture.served import environment, serving, tinyforge, verify
 from tinyforge.server.moving import move
 from tinyforge.store.sqlite.moving import UNFINISHED
@@ -35,19 +34,6 @@ run(end(sys.argv[1]), end(sys.argv[2]), tell)
 """
 OPEN = "SELECT count(*) FROM events WHERE fanned_at IS NULL"
 UNDER_WAY = "SELECT count(*) FROM runs WHERE state = 3"
-
-
-@pytest_asyncio.fixture
-async def url(postgres: str) -> AsyncIterator[str]:
-    async with own_schema(postgres) as url:
-        yield url
-
-
-@pytest_asyncio.fixture
-async def file(tmp_path: Path) -> Path:
-    (folder := tmp_path / "data").mkdir()
-    await leave_history(folder)
-    return folder
 
 
 def killed(source: Path | str, target: Path | str, table: str, when: str) -> int:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from tests.moving.history import by_hand, content, leave_history
-from tests.postgres import ask, execute, own_schema
+from tests.moving.history import by_hand, content
+from tests.postgres import ask, execute
 from tinyforge.clock import SystemClock
 from tinyforge.errors import NewerSchema, Refused
 from tinyforge.operations.moving import MoveView, Progress
@@ -37,19 +35,6 @@ LOSE_ONE = """
 CREATE FUNCTION lose_one() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN IF NEW.id % 2 = 0 THEN RETURN NULL; END IF; RETURN NEW; END $$;
 CREATE TRIGGER lose_one BEFORE INSERT ON runs FOR EACH ROW EXECUTE FUNCTION lose_one()"""
-
-
-@pytest_asyncio.fixture
-async def url(postgres: str) -> AsyncIterator[str]:
-    async with own_schema(postgres) as url:
-        yield url
-
-
-@pytest_asyncio.fixture
-async def file(tmp_path: Path) -> Path:
-    (folder := tmp_path / "data").mkdir()
-    await leave_history(folder)
-    return folder
 
 
 async def moved(source: Path | str, target: Path | str) -> MoveView:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
-from tests.postgres import ask, execute, own_schema
+from tests.postgres import ask, execute
 from tinyforge.clock import SystemClock
 from tinyforge.errors import NewerSchema, StoreUnavailable
 from tinyforge.store.postgres.connection import Database
@@ -18,12 +16,6 @@ from tinyforge.store.postgres.migrate import SCHEMA, bring_up_to_date, steps
 from tinyforge.store.postgres.store import PostgresStore
 
 HELD = "BEGIN; LOCK TABLE workloads, servers, runs, events IN ACCESS SHARE MODE"
-
-
-@pytest_asyncio.fixture
-async def url(postgres: str) -> AsyncIterator[str]:
-    async with own_schema(postgres) as url:
-        yield url
 
 
 async def migrate(url: str, told: list[Migrating]) -> None:

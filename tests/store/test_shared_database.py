@@ -10,7 +10,7 @@ from itertools import count
 import asyncpg
 import pytest_asyncio
 
-from tests.postgres import execute, own_schema
+from tests.postgres import execute
 from tinyforge.clock import MINUTE
 from tinyforge.errors import StoreUnavailable
 from tinyforge.model import EventDraft, RunState
@@ -37,12 +37,6 @@ FROM generate_series(1, {MANY}) n;
 UPDATE timing SET due_at = due_at + 1;
 UPDATE runs SET ready_at = ready_at + 1 WHERE state = 2;
 ANALYZE"""
-
-
-@pytest_asyncio.fixture
-async def url(postgres: str) -> AsyncIterator[str]:
-    async with own_schema(postgres) as url:
-        yield url
 
 
 @pytest_asyncio.fixture

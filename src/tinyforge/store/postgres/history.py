@@ -98,6 +98,14 @@ WHERE e.fanned_at IS NOT NULL
 LIMIT $1"""  # noqa: S608 - a number of ours
 
 
+async def find_run(parts: Parts, run_id: RunId) -> Run:
+    """Read one run; NotFound."""
+    rows = await parts.database.ask(f"{RUN} WHERE id = $1", run_id)
+    if not rows:
+        raise NotFound("run", show("run", run_id))
+    return run_of(rows[0])
+
+
 class HistoryRows:
     _parts: Parts
 
@@ -137,10 +145,7 @@ class HistoryRows:
         return list(map(run_of, await self._parts.database.ask(query, *values)))
 
     async def run(self, run_id: RunId) -> Run:
-        rows = await self._parts.database.ask(f"{RUN} WHERE id = $1", run_id)
-        if not rows:
-            raise NotFound("run", show("run", run_id))
-        return run_of(rows[0])
+        return await find_run(self._parts, run_id)
 
     async def attempts(self, run_id: RunId) -> list[Attempt]:
         return list(map(attempt_of, await self._parts.database.ask(ATTEMPTS, run_id)))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from backports import zstd
 
 from tinyforge.clock import Moment
-from tinyforge.errors import Conflict, NotFound, StoreUnavailable
+from tinyforge.errors import Conflict, StoreUnavailable
 from tinyforge.ids import show
 from tinyforge.model import (
     Event,
@@ -26,9 +26,10 @@ from tinyforge.store.port import Finished, LogPart, Places, TakenRun, Turn
 from tinyforge.store.postgres import statements as sql
 from tinyforge.store.postgres.config import rows_where
 from tinyforge.store.postgres.connection import RETRIES, Session, text
+from tinyforge.store.postgres.history import find_run
 from tinyforge.store.postgres.hot import EVENT_COLUMNS, hold_lanes, storing
 from tinyforge.store.postgres.parts import LEASE_OVER, Parts
-from tinyforge.store.rows import RUN_COLUMNS, event_of, run_of
+from tinyforge.store.rows import event_of
 
 OURS = f"""
 SELECT r.id, r.attempt FROM unnest($1::bigint[], $2::int[]) b(id, attempt)
@@ -45,7 +46,6 @@ ASK_TO_CANCEL = """
 INSERT INTO cancels(run_id, actor, asked_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"""
 FORGET_CANCEL = "DELETE FROM cancels WHERE run_id = $1"
 EVENTS_BY_ID = f"SELECT {EVENT_COLUMNS} FROM events WHERE id = ANY($1::bigint[])"  # noqa: S608 - our own columns
-RUN_BY_ID = f"SELECT {RUN_COLUMNS} FROM runs WHERE id = $1"  # noqa: S608 - our own columns
 LABELS = "SELECT id, name, kind FROM triggers WHERE id = ANY($1::bigint[])"
 PUT_LOG = """
 INSERT INTO run_log(run_id, seq, at, lines, bytes, chunk) VALUES ($1, $2, $3, $4, $5, $6)
@@ -121,7 +121,7 @@ class RunRows:
     async def cancel_queued(
         self, run_id: RunId, follow_ups: Sequence[EventDraft], now: Moment
     ) -> list[Event]:
-        await self.run_row(run_id)
+        await find_run(self._parts, run_id)
         events = drafted(self._parts.ids, follow_ups, now)
 
         async def work(session: Session) -> None:
@@ -149,7 +149,7 @@ class RunRows:
         return self._parts.is_trusted and self._parts.held.get(run.run_id) == run
 
     async def requeue(self, run_id: RunId, now: Moment) -> Run:
-        run = await self.run_row(run_id)
+        run = await find_run(self._parts, run_id)
         workload = (await self.workloads_by_id([run.workload_id])).get(run.workload_id)
         queue = workload.queue if workload else Queue.LATEST
 
@@ -166,13 +166,7 @@ class RunRows:
         self._parts.queue.note(now, now)
         if run.workload_id in self._parts.barred.ids:
             self._parts.call_others()
-        return await self.run_row(run_id)
-
-    async def run_row(self, run_id: RunId) -> Run:
-        rows = await self._parts.database.ask(RUN_BY_ID, run_id)
-        if not rows:
-            raise NotFound("run", show("run", run_id))
-        return run_of(rows[0])
+        return await find_run(self._parts, run_id)
 
     async def workloads_by_id(self, ids: Sequence[WorkloadId]) -> dict[WorkloadId, Workload]:
         found = await self._parts.database.read(
