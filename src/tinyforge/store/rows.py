@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -12,6 +13,8 @@ from tinyforge.model import (
     BindingId,
     Event,
     EventId,
+    Outcome,
+    Result,
     RevisionId,
     Run,
     RunId,
@@ -19,7 +22,7 @@ from tinyforge.model import (
     TriggerId,
     WorkloadId,
 )
-from tinyforge.store.port import EpochRow, SpanRow
+from tinyforge.store.port import EpochRow, FiredRow, SpanRow, Timing, TriggerHistory
 
 Row: TypeAlias = tuple[Any, ...]  # of the ledger, which only we write
 
@@ -134,3 +137,53 @@ def _int(value: object) -> int:
 
 def _maybe(value: object) -> int | None:
     return value if isinstance(value, int) else None
+
+
+def results_of(event_ids: Sequence[EventId], rows: Iterable[Row]) -> dict[EventId, list[Result]]:
+    """Return the results of each event, in the order of *rows*."""
+    found: dict[EventId, list[Result]] = {event_id: [] for event_id in event_ids}
+    for event_id, binding_id, outcome, reason, run_id in rows:
+        found[EventId(event_id)].append(
+            Result(
+                binding_id=BindingId(binding_id),
+                outcome=Outcome(outcome),
+                reason=reason or "",
+                run_id=None if run_id is None else RunId(run_id),
+            )
+        )
+    return found
+
+
+class Page(NamedTuple):
+    """All that is kept of some schedules, by the trigger's id or led by it."""
+
+    timings: Mapping[int, Timing]
+    names: Mapping[int, str]
+    proved: Mapping[int, int]
+    epochs: Sequence[Row]
+    fired: Sequence[Row]
+    spans: Sequence[Row]
+
+
+def histories_of(ids: Sequence[TriggerId], page: Page) -> list[TriggerHistory]:
+    epochs: defaultdict[int, list[EpochRow]] = defaultdict(list)
+    for row in page.epochs:
+        epochs[row[0]].append(epoch_of(row))
+    fired: defaultdict[int, list[FiredRow]] = defaultdict(list)
+    for trigger, number, *rest in page.fired:
+        fired[trigger].append(FiredRow(EventId(number), *rest))
+    spans: defaultdict[int, list[SpanRow]] = defaultdict(list)
+    for row in page.spans:
+        spans[row[0]].append(span_of(row))
+    return [
+        TriggerHistory(
+            trigger_id=number,
+            name=page.names.get(number, ""),
+            timing=page.timings.get(number, Timing(trigger_id=number, state=None)),
+            proved_from=page.proved.get(number),
+            epochs=epochs[number],
+            fired=fired[number],
+            spans=spans[number],
+        )
+        for number in ids
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from backports import zstd
@@ -15,7 +14,6 @@ from tinyforge.model import (
     BindingId,
     Event,
     EventId,
-    Outcome,
     Result,
     Run,
     RunId,
@@ -25,19 +23,27 @@ from tinyforge.schedule.spec import LATEST
 from tinyforge.store.port import (
     EpochRow,
     EventFilter,
-    FiredRow,
     LogChunk,
     MissingResult,
     RunFilter,
     SpanRow,
-    Timing,
     TriggerHistory,
 )
 from tinyforge.store.postgres.config import TIMINGS, timing_of
 from tinyforge.store.postgres.connection import Session
 from tinyforge.store.postgres.hot import EVENT_COLUMNS
 from tinyforge.store.postgres.parts import Parts
-from tinyforge.store.rows import RUN_COLUMNS, attempt_of, epoch_of, event_of, run_of, span_of
+from tinyforge.store.rows import (
+    RUN_COLUMNS,
+    Page,
+    attempt_of,
+    epoch_of,
+    event_of,
+    histories_of,
+    results_of,
+    run_of,
+    span_of,
+)
 
 BEFORE_ALL = -(2**63)
 MOST_LOG_BYTES = 1024 * 1024
@@ -122,17 +128,7 @@ class HistoryRows:
 
     async def results(self, event_ids: Sequence[EventId]) -> dict[EventId, list[Result]]:
         rows = await self._parts.database.ask(RESULTS_OF, list(event_ids))
-        found: dict[EventId, list[Result]] = {event_id: [] for event_id in event_ids}
-        for event_id, binding_id, outcome, reason, run_id in rows:
-            found[EventId(event_id)].append(
-                Result(
-                    binding_id=BindingId(binding_id),
-                    outcome=Outcome(outcome),
-                    reason=reason or "",
-                    run_id=None if run_id is None else RunId(run_id),
-                )
-            )
-        return found
+        return results_of(event_ids, rows)
 
     async def runs(self, wanted: RunFilter) -> list[Run]:
         where, values = _conditions(
@@ -205,26 +201,12 @@ async def _histories(session: Session, after: TriggerId | None, limit: int) -> l
     ids = [TriggerId(row[0]) for row in found]
     within = f"{TIMINGS} WHERE m.trigger_id = ANY($1::bigint[])"
     timings = {row[0]: timing_of(row) for row in await session.ask(within, ids)}
-    proved: dict[int, Moment] = dict(await session.ask(PROVED, ids))
-    epochs: defaultdict[int, list[EpochRow]] = defaultdict(list)
-    for row in await session.ask(EPOCHS, ids):
-        epochs[row[0]].append(epoch_of(row))
-    fired: defaultdict[int, list[FiredRow]] = defaultdict(list)
-    for trigger, number, *rest in await session.ask(FIRED, ids):
-        fired[trigger].append(FiredRow(EventId(number), *rest))
-    spans: defaultdict[int, list[SpanRow]] = defaultdict(list)
-    for row in await session.ask(SPANS_OF, ids):
-        spans[row[0]].append(span_of(row))
-    names: dict[int, str] = dict(await session.ask(NAMES, ids))
-    return [
-        TriggerHistory(
-            trigger_id=number,
-            name=names.get(number, ""),
-            timing=timings.get(number, Timing(trigger_id=number, state=None)),
-            proved_from=proved.get(number),
-            epochs=epochs[number],
-            fired=fired[number],
-            spans=spans[number],
-        )
-        for number in ids
-    ]
+    page = Page(
+        timings=timings,
+        names=dict(await session.ask(NAMES, ids)),
+        proved=dict(await session.ask(PROVED, ids)),
+        epochs=await session.ask(EPOCHS, ids),
+        fired=await session.ask(FIRED, ids),
+        spans=await session.ask(SPANS_OF, ids),
+    )
+    return histories_of(ids, page)

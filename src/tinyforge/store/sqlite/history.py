@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import apsw
@@ -16,7 +15,6 @@ from tinyforge.model import (
     BindingId,
     Event,
     EventId,
-    Outcome,
     Result,
     Run,
     RunId,
@@ -27,15 +25,23 @@ from tinyforge.store import cells
 from tinyforge.store.port import (
     EpochRow,
     EventFilter,
-    FiredRow,
     LogChunk,
     MissingResult,
     RunFilter,
     SpanRow,
-    Timing,
     TriggerHistory,
 )
-from tinyforge.store.rows import RUN_COLUMNS, attempt_of, epoch_of, event_of, run_of, span_of
+from tinyforge.store.rows import (
+    RUN_COLUMNS,
+    Page,
+    attempt_of,
+    epoch_of,
+    event_of,
+    histories_of,
+    results_of,
+    run_of,
+    span_of,
+)
 from tinyforge.store.sqlite.config import TIMINGS
 from tinyforge.store.sqlite.hot import EVENT_COLUMNS
 from tinyforge.store.sqlite.parts import Parts, ask, text
@@ -117,17 +123,7 @@ class HistoryRows:
     async def results(self, event_ids: Sequence[EventId]) -> dict[EventId, list[Result]]:
         wanted = text(list(event_ids))
         rows = await self._parts.read(lambda db: ask(db, RESULTS_OF, (wanted,)))
-        found: dict[EventId, list[Result]] = {event_id: [] for event_id in event_ids}
-        for event_id, binding_id, outcome, reason, run_id in rows:
-            found[EventId(event_id)].append(
-                Result(
-                    binding_id=BindingId(binding_id),
-                    outcome=Outcome(outcome),
-                    reason=reason or "",
-                    run_id=None if run_id is None else RunId(run_id),
-                )
-            )
-        return found
+        return results_of(event_ids, rows)
 
     async def runs(self, wanted: RunFilter) -> list[Run]:
         where, values = _conditions(
@@ -219,29 +215,15 @@ def _histories(db: apsw.Connection, after: TriggerId | None, limit: int) -> list
     wanted = (text(ids),)
     within = "WHERE m.trigger_id IN (SELECT value FROM json_each(?))"
     timings = {row[0]: cells.timing_of(row) for row in ask(db, f"{TIMINGS} {within}", wanted)}
-    proved = dict(ask(db, PROVED, wanted))
-    epochs: defaultdict[int, list[EpochRow]] = defaultdict(list)
-    for row in ask(db, EPOCHS, wanted):
-        epochs[row[0]].append(epoch_of(row))
-    fired: defaultdict[int, list[FiredRow]] = defaultdict(list)
-    for trigger, number, *rest in ask(db, FIRED, wanted):
-        fired[trigger].append(FiredRow(EventId(number), *rest))
-    spans: defaultdict[int, list[SpanRow]] = defaultdict(list)
-    for row in ask(db, SPANS_OF, wanted):
-        spans[row[0]].append(span_of(row))
-    names = _names(db, wanted)
-    return [
-        TriggerHistory(
-            trigger_id=number,
-            name=names.get(number, ""),
-            timing=timings.get(number, Timing(trigger_id=number, state=None)),
-            proved_from=proved.get(number),
-            epochs=epochs[number],
-            fired=fired[number],
-            spans=spans[number],
-        )
-        for number in ids
-    ]
+    page = Page(
+        timings=timings,
+        names=_names(db, wanted),
+        proved=dict(ask(db, PROVED, wanted)),
+        epochs=ask(db, EPOCHS, wanted),
+        fired=ask(db, FIRED, wanted),
+        spans=ask(db, SPANS_OF, wanted),
+    )
+    return histories_of(ids, page)
 
 
 def _names(db: apsw.Connection, wanted: tuple[str]) -> dict[int, str]:
