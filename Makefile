@@ -26,9 +26,10 @@ check:  ## format, types, imports and the unit tests, within a minute
 	$(bin)/lint-imports --no-logo
 	$(bin)/pytest -q -m "not slow" $(unit)
 
-torture:  ## kill a server 200 times under load and check what is left
+torture:  ## kill a server, and replicas, 200 times under load and check what is left
 	@.ci/venv dev,bench
 	$(bin)/python -m tests.torture
+	$(bin)/python -m tests.replicas
 
 bench:  ## measure, and print a table
 	@.ci/venv dev,bench

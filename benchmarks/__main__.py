@@ -25,7 +25,8 @@ from benchmarks.table import is_met, markdown, put_between_marks, show
 from tinyforge.clock import SystemClock, rfc3339
 
 DISK = "disk"
-SUBJECTS = (DISK, "idle", "burst", "lateness", "work", "noop", "manifest", "start")
+POSTGRES = ("replicas", "queues", "claims", "rest")
+SUBJECTS = (DISK, "idle", "burst", "lateness", "work", "noop", "manifest", "start", *POSTGRES)
 HERE = Path(__file__).parent.parent
 SOURCE = Path(tinyforge.__file__).parent.parent
 

@@ -21,9 +21,10 @@ from tinyforge.observe.log import Log, as_json
 from tinyforge.observe.pipe import open_pipe
 from tinyforge.observe.ready import Readiness
 from tinyforge.observe.tally import Tally
-from tinyforge.operations.door import Operations, Parts, open_door
+from tinyforge.operations.door import Operations
 from tinyforge.operations.serving import Serving
 from tinyforge.server.assembly import Engine, Surroundings, assemble
+from tinyforge.server.doors import doors_of
 from tinyforge.server.process import RARELY, SWITCH_INTERVAL
 from tinyforge.server.running import Server
 from tinyforge.settings import Listen, Settings, deploys_at_once
@@ -85,18 +86,7 @@ def operations(engine: Engine, settings: Settings) -> Operations:
         tick_interval=engine.tick_interval,
         unready=lambda: None,
     )
-    parts = Parts(
-        store=engine.store,
-        plugins=engine.plugins,
-        plans=engine.planner,
-        fires=engine.intake,
-        ticks=engine.ticker,
-        works=engine.runner,
-        clock=engine.clock,
-        observe=engine.observe,
-        serving=serving,
-    )
-    return open_door(parts)
+    return doors_of(engine, serving)
 
 
 @asynccontextmanager

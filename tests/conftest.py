@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.kinds.thirdparty.installed import install
+from tests.postgres import own_schema, own_server
 
 
 def pytest_configure() -> None:
@@ -21,6 +23,20 @@ def pytest_configure() -> None:
 def thirdparty_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the python of an environment with Tinyforge and kinds of somebody else; takes seconds."""
     return install(tmp_path_factory.mktemp("thirdparty"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Give the address of a PostgreSQL that runs for these tests."""
+    with own_server() as server:
+        yield server.url
+
+
+@pytest_asyncio.fixture
+async def url(postgres: str) -> AsyncIterator[str]:
+    """Give the address of a schema there that is the test's own."""
+    async with own_schema(postgres) as url:
+        yield url
 
 
 @pytest.hookimpl(wrapper=True)

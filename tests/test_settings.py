@@ -35,7 +35,9 @@ def test_nothing_given_is_the_defaults() -> None:
     ("name", "text", "value"),
     [
         ("data", "/var/lib/tinyforge", Path("/var/lib/tinyforge")),
+        ("database", "postgresql://me@db/forge", "postgresql://me@db/forge"),
         ("config", "tinyforge.yaml", Path("tinyforge.yaml")),
+        ("labels", "host=web1, disk=ssd", ("disk=ssd", "host=web1")),
         ("listen", "0.0.0.0:80", Listen("0.0.0.0", 80)),  # noqa: S104 - a value, nothing binds
         ("listen", "[::1]:0", Listen("::1", 0)),
         ("strict", "1", True),
@@ -73,6 +75,13 @@ def test_a_setting_is_read_from_environment_and_flag_alike(
     ("name", "text", "fix"),
     [
         ("data", "a\0b", "/var/lib/tinyforge"),
+        ("database", "mysql://me:secret@db/forge", "postgresql://USER@HOST/NAME"),
+        (
+            "database",
+            "postgresql://me:${file:/not/there}@db/forge",
+            "${file:/not/there}: cannot be",
+        ),
+        ("database", "${env:TINYFORGE_IS_NOT_SET}", "put the value there"),
         ("listen", "8270", "127.0.0.1:8270"),
         ("listen", "::1:80", "127.0.0.1:8270"),
         ("listen", "host:65536", "127.0.0.1:8270"),
@@ -107,6 +116,17 @@ def test_a_mistake_names_the_variable_and_the_fix(name: str, text: str, fix: str
     (mistake,) = refused.value.mistakes
     assert mistake.startswith(f"TINYFORGE_{name.upper()}: ")
     assert fix in mistake
+
+
+def test_the_password_of_a_database_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("p@ss/w:rd %\n")
+    (tmp_path / "address").write_text("postgresql://me@db/forge\n")
+    within = f"postgresql://me:${{file:{tmp_path}/password}}@db/forge"
+    for text, address in (
+        (within, "postgresql://me:p%40ss%2Fw%3Ard%20%25@db/forge"),
+        (f"${{file:{tmp_path}/address}}", "postgresql://me@db/forge"),
+    ):
+        assert read_settings({"TINYFORGE_DATABASE": text}).database == address
 
 
 def test_all_mistakes_are_said_at_once_each_by_where_it_was_given() -> None:
@@ -158,4 +178,4 @@ def test_every_setting_has_its_field_its_meaning_and_its_flag() -> None:
     assert sorted(names) == sorted(Settings.__struct_fields__)
     assert all(setting.meaning.endswith(".") and setting.default for setting in SETTINGS)
     # crash points belong to tests alone and have no flag
-    assert {one.name for one in fields(ServeFlags)} == {*names} - {"crash_at"}
+    assert {one.name for one in fields(ServeFlags)} == {*names} - {"crash_at", "database"}

@@ -72,3 +72,40 @@ class SystemClock:
             finally:
                 timer.cancel()
         signal.clear()
+
+
+class SteeredClock:
+    """Somebody else's clock, as it was read now and then, and the local monotonic one in between.
+
+    It is never ahead of that clock, so nothing is early by it. A reading is behind by up to the
+    time it took; of all readings the one that was least behind counts.
+    """
+
+    STEADY = 20_000  # the two clocks drift apart by less than one part in so many
+
+    def __init__(self, local: Clock) -> None:
+        self._local = local
+        self._ahead = local.now() - local.monotonic()
+        self._read_at: Micros | None = None
+
+    def steer(self, now: Moment, asked: Micros, answered: Micros) -> None:
+        """Go by *now*, read between two monotonic readings."""
+        ahead, last = now - answered, self._read_at
+        if last is not None:
+            best = self._ahead - (answered - last) // self.STEADY
+            if 0 < best - ahead <= answered - asked:  # it took that long; more was a step
+                ahead = best
+        self._ahead, self._read_at = ahead, answered
+
+    def now(self) -> Moment:
+        return self._local.monotonic() + self._ahead
+
+    def local(self) -> Moment:
+        """Return what the machine's own clock says."""
+        return self._local.now()
+
+    def monotonic(self) -> Micros:
+        return self._local.monotonic()
+
+    async def wait(self, signal: asyncio.Event, at_most: Micros) -> None:
+        await self._local.wait(signal, at_most)

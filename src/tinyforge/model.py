@@ -9,6 +9,7 @@ from typing import NewType, TypeAlias
 from msgspec import Struct
 
 from tinyforge.clock import MINUTE, Micros, Moment
+from tinyforge.labels import Labels
 
 TriggerId = NewType("TriggerId", int)
 WorkloadId = NewType("WorkloadId", int)
@@ -58,6 +59,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     timeout: Micros = DEFAULT_TIMEOUT
     retry: Retry = Retry()
     idempotent: bool | None = None  # None: as the kind says
+    on: Labels = ()  # what a server must carry to deploy it
     managed_by: str = "api"
     revision_id: RevisionId | None = None
     broken: str | None = None

@@ -90,6 +90,17 @@ def resolve(text: str) -> str:
     return Secrets().resolve(text)
 
 
+def resolve_address(text: str) -> str:
+    """Resolve the references in a URL; what stands for a part of it is quoted. Raise Unresolved."""
+    if REFERENCE.fullmatch(text):
+        return resolve(text)
+    return REFERENCE.sub(_quoted, text)
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return found[0][1:] if found[1] else quote(_value(found).reveal(), safe="")
+
+
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Hide every one of *secrets*, also as base64, in a URL or in JSON, and line by line."""
     return _without(_longest_first({form for secret in secrets for form in _forms(secret)}), text)

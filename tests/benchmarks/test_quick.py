@@ -22,6 +22,7 @@ BURST = Figure(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # seconds: several databases and whole servers are started
 def test_every_subject_can_be_measured(tmp_path: Path) -> None:
     written, page = tmp_path / "figures.json", tmp_path / "speed.md"
     page.write_text(f"before\n{BEGIN}\n{END}\nafter\n")

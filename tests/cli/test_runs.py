@@ -25,6 +25,14 @@ def test_one_run_is_one_line(desk: Desk, call: Calls) -> None:
     assert said.last == f"next: tinyforge run logs run_0000000000000 --data {desk.data}"
 
 
+def test_a_run_that_nobody_may_take_says_why(desk: Desk, call: Calls) -> None:
+    why = "no server that lives carries host=web1"
+    desk.say("GET /runs", views.page(views.run(state="queued", waiting=why)))
+    assert call("run", "list").lines[1].endswith(why)
+    desk.say(f"GET /runs/{views.RUN}", views.run_detail("queued", waiting=why))
+    assert f"waits     {why}" in call("run", "show", views.RUN).out
+
+
 def test_programs_get_all_runs_as_one_page(desk: Desk, call: Calls) -> None:
     first, second = views.run(2), views.run(1)
     desk.say("GET /runs", views.page(first, next=first.id), views.page(second))

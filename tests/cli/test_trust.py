@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.cli import views
 from tests.cli.calls import Calls
 from tests.cli.desk import Desk
@@ -13,6 +15,7 @@ from tinyforge.operations.answers import (
     ExplainView,
     FaultView,
     OpenView,
+    ReplicaView,
     VerifyView,
 )
 
@@ -114,3 +117,33 @@ def test_a_warning_alone_is_exit_0(desk: Desk, call: Calls) -> None:
     check = CheckView(name="disk", verdict="warn", what="10 % left")
     desk.say("GET /doctor", DoctorView(worst="warn", checks=[check]))
     assert call("doctor").code == 0
+
+
+@pytest.mark.parametrize("count", [1, 3, 50])
+def test_servers_that_share_are_listed_within_80_columns(
+    desk: Desk, call: Calls, count: int
+) -> None:
+    check = CheckView(name="servers", verdict="ok", what="they live")
+    found = [replica(number) for number in range(count)]
+    desk.say("GET /doctor", DoctorView(worst="ok", checks=[check], replicas=found))
+    table = call("doctor").lines[1:]
+    assert len(table) == (count + 2 if count > 1 else 0)
+    if table:
+        assert table[-1].split() == [
+            *(str(count - 1), "0.10.0", "2026-01-05", "03:00:00", "CET"),
+            *("-0.004", "s", "disk=ssd,host=web1"),
+        ]
+    assert all(len(line) <= 80 for line in table)
+
+
+def replica(number: int) -> ReplicaView:
+    return ReplicaView(
+        number=number,
+        instance="srv_01ka8x3v2m000",
+        version="0.10.0",
+        started_at="2026-01-05T02:00:00Z",
+        labels=["disk=ssd", "host=web1"],
+        trigger_kinds=["schedule"],
+        workload_kinds=["command"],
+        clock_off_us=-4_000,
+    )

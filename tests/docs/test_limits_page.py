@@ -9,7 +9,7 @@ from tinyforge import model, references
 from tinyforge.clock import DAY, MINUTE, SECOND
 from tinyforge.engine import runlog, ticker, watch
 from tinyforge.inbound import body, guard, standard
-from tinyforge.manifest import entries, mistakes, syntax, text
+from tinyforge.manifest import complaints, entries, mistakes, syntax, text
 from tinyforge.observe import lines, pipe, tally
 from tinyforge.operations import fires, forecasts
 from tinyforge.plugins import config
@@ -42,7 +42,7 @@ VALUES = {
         ("a name", f"{entries.LONGEST_NAME} characters"),
         ("a manifest", f"{text.LARGEST // MIB} MiB"),
         ("a manifest", f"{syntax.MOST_NODES:,} values"),
-        ("a manifest", f"{syntax.DEEPEST} deep"),
+        ("a manifest", f"{complaints.DEEPEST} deep"),
         ("a manifest", f"{syntax.MOST_REPEATED:,} values through aliases"),
         ("mistakes shown", f"{mistakes.MOST_SHOWN:,} of a manifest"),
         ("mistakes shown", f"{config.TOO_MANY} of a row"),

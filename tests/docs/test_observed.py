@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.docs.tables import codes, page, rows
 from tests.observe.happenings import CATCH_UP, ended, ends, kinds_of_happening, refusals
-from tests.observe.test_metrics import STANDING
+from tests.observe.test_metrics import SHARED, STANDING
 from tinyforge.model import Outcome, RunState
 from tinyforge.observe import events
 from tinyforge.observe.lines import ENDED, REFUSED, SINGLE, Level, shape_of
@@ -24,6 +24,7 @@ def everything_counted() -> Metrics:
     for happening in (CATCH_UP, ends(ended(RunState.FAILED)), refusals(*Outcome), recovered):
         tally(happening)
     tally.set_counts(STANDING, 0)
+    tally.seen = SHARED
     return Metrics(tally, ready=lambda: True, dropped=lambda: 0, version="1")
 
 

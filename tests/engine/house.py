@@ -21,11 +21,12 @@ from tinyforge.model import Event, EventDraft, Result, Run, RunState, TriggerId
 from tinyforge.observe.events import Happening, Observe
 from tinyforge.observe.listeners import listeners
 from tinyforge.observe.tally import Tally
-from tinyforge.operations.door import Operations, Parts, open_door
+from tinyforge.operations.door import Operations
 from tinyforge.operations.serving import Serving
 from tinyforge.plugins import Plugins
 from tinyforge.schedule.decision import State
 from tinyforge.server.assembly import Engine, Surroundings, assemble
+from tinyforge.server.doors import doors_of
 from tinyforge.server.running import Server
 from tinyforge.settings import Listen, Settings
 from tinyforge.store.port import EventFilter, RunFilter, Timing
@@ -285,18 +286,7 @@ def _doors(engine: Engine, settings: Settings) -> Operations:
         instance=engine.store.instance,
         started_at=engine.clock.now(),
     )
-    parts = Parts(
-        store=engine.store,
-        plugins=engine.plugins,
-        plans=engine.planner,
-        fires=engine.intake,
-        ticks=engine.ticker,
-        works=engine.runner,
-        clock=engine.clock,
-        observe=engine.observe,
-        serving=serving,
-    )
-    return open_door(parts)
+    return doors_of(engine, serving)
 
 
 def a_server(folder: Path, clock: MovableClock | None = None) -> tuple[Happenings, Server]:

@@ -180,7 +180,7 @@ async def test_an_event_is_given_up_aloud_and_its_neighbours_are_served(tmp_path
     poison, good = await leave_events(tmp_path, "end", "yes")
     async with open_house(tmp_path, MovableClock(SystemClock().now())) as house:
         for _ in range(3):
-            await house.store.note_try(poison)
+            await house.store.try_alone(poison, counted=True)
         await house.engine.recovery.deliver_alone()
         (said,) = house.happened.of(EventQuarantined)
         assert (said.event_id, said.trigger, said.tries) == (poison, "end", 3)

@@ -70,6 +70,18 @@ def test_what_is_left_out_has_its_usual_value() -> None:
     assert set(document.bindings) == {"nightly.site", "often.ping"}
 
 
+@pytest.mark.parametrize(
+    ("on", "meant"),
+    [
+        ("host=web1", ("host=web1",)),
+        ("[host=web1, disk=ssd]", ("disk=ssd", "host=web1")),
+        ("[]", ()),
+    ],
+)
+def test_a_workload_asks_for_one_label_or_for_several(on: str, meant: tuple[str, ...]) -> None:
+    assert understood(WORKLOAD.format(f"on: {on}")).workloads["site"].on == meant
+
+
 def test_a_key_without_a_value_is_as_good_as_none() -> None:
     said = WORKLOAD.format("cwd: , queue: null, retry: ~, idempotent: null")
     assert mistakes_in(said) == ()
@@ -127,7 +139,9 @@ def test_each_mistake_at_the_top_is_told(text: str, mistake: str) -> None:
         ("retry: {attempts: 2, wait: 2s}", "retry.wait: unknown key; known: attempts, backoff"),
         ("idempotent: yes", "idempotent: must be true or false, not 'yes'; write true"),
         ("idempotent: 0", "idempotent: must be true or false, not 0; write true or false"),
-        ("on: host=web1", "on: one server runs everything, there is no other place; remove it"),
+        ("on: web1", "on: 'web1' is no label; write KEY=VALUE such as host=web1"),
+        ("on: [host=web1, host=web2]", "on: host is given twice, as host=web1 and host=web2; keep"),
+        ("on: {host: web1}", "is no label; write KEY=VALUE such as host=web1"),
         ("tiemout: 5m", "tiemout: unknown key; did you mean 'timeout'?"),
         ("env: {A: 1}", "env.A: must be text"),
         ('env: {A: "${env:TINYFORGE_TEST_NOWHERE}"}', "env.A: ${env:TINYFORGE_TEST_NOWHERE}: is"),

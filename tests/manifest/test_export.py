@@ -206,6 +206,7 @@ def _workloads(draw: st.DrawFn, workload_id: WorkloadId, name: str) -> Workload:
         timeout=timeout,
         retry=Retry(attempts=draw(st.integers(1, 20)), backoff=draw(seconds)),
         idempotent=draw(st.none() | st.booleans()),
+        on=draw(st.sampled_from([(), ("host=web1",), ("disk=ssd", "host=web1")])),
         managed_by=OWNER,
     )
 

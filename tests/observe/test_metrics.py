@@ -9,12 +9,12 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.observe.happenings import CATCH_UP, NOON, ended, ends, fired, fires, refusals
-from tinyforge.clock import MINUTE, Moment
+from tinyforge.clock import MINUTE, SECOND, Moment
 from tinyforge.model import Outcome, RunId, RunState, TriggerId
 from tinyforge.observe import events
 from tinyforge.observe.events import Happening
 from tinyforge.observe.metrics import Metrics
-from tinyforge.observe.tally import MOST_NAMES, Spread, Tally
+from tinyforge.observe.tally import MOST_NAMES, Seen, Spread, Tally
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -25,6 +25,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     oldest_undecided: Moment | None
     open_events: int
     unplanned: int
+    unplaced: int
+    oldest_ready: Moment | None
 
 
 STANDING = Standing(
@@ -35,6 +37,17 @@ STANDING = Standing(
     oldest_undecided=NOON - MINUTE,
     open_events=4,
     unplanned=6,
+    unplaced=2,
+    oldest_ready=NOON - 2 * MINUTE,
+)
+SHARED = Seen(
+    servers={"1.0": 2, "1.1": 1},
+    number=2,
+    labels="disk=ssd,host=web1",
+    clock_off=-3 * SECOND,
+    oldest_transaction=90 * SECOND,
+    live_rows={"runs": 10},
+    dead_rows={"runs": 500},
 )
 
 
@@ -165,6 +178,31 @@ def test_what_the_store_counted_is_shown_once_it_was_counted() -> None:
     assert page.value("open_events") == 4
     assert page.value("unplanned_rows") == 6
     assert page.value("oldest_undecided_window_seconds") == 60
+    assert page.value("oldest_ready_run_seconds") == 120
+    assert page.value("unplaced_runs") == 2
+
+
+def test_servers_and_the_database_that_they_share_are_shown_once_seen() -> None:
+    tally = Tally()
+    assert Page(tally).value("servers", version="1.0") is None
+    tally.seen = SHARED
+    page = Page(tally)
+    assert (page.value("servers", version="1.0"), page.value("servers", version="1.1")) == (2, 1)
+    assert page.value("server_info", server="2", labels="disk=ssd,host=web1") == 1
+    assert page.value("clock_off_seconds") == -3
+    assert page.value("database_oldest_transaction_seconds") == 90
+    assert page.value("database_live_rows", table="runs") == 10
+    assert page.value("database_dead_rows", table="runs") == 500
+
+
+def test_a_file_has_no_clock_and_no_transactions_of_its_own() -> None:
+    tally = Tally()
+    alone = replace(SHARED, clock_off=None, oldest_transaction=None, live_rows={}, dead_rows={})
+    tally.seen = alone
+    text = Page(tally).text
+    assert "tinyforge_servers" in text
+    assert "clock_off" not in text
+    assert "tinyforge_database_" not in text
 
 
 def test_kinds_that_somebody_invents_by_hand_share_one_series() -> None:

@@ -9,7 +9,7 @@ import apsw
 import pytest
 import pytest_asyncio
 
-from tinyforge.store.port import Store
+from tinyforge.store.port import Abilities, Store
 from tinyforge.store.sqlite.connection import DATABASE
 from tinyforge.store.sqlite.store import SqliteStore
 from tinyforge.testing.clock import MovableClock
@@ -21,10 +21,10 @@ class SqliteBench:
     folder: Path
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[SqliteStore]:
+    async def open(self, abilities: Abilities | None = None) -> AsyncIterator[SqliteStore]:
         clock = MovableClock()
         async with SqliteStore.open(self.folder, clock) as store:
-            await store.announce("1.0", clock.now())
+            await store.announce("1.0", clock.now(), abilities)
             yield store
 
     async def by_hand(self, statement: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.torture.load import World
@@ -33,6 +34,11 @@ def main(words: list[str]) -> int:
         seen = torture.evidence()
         found = torture.findings(seen)
         rows = [*table(torture, seen), ("time", f"{time.monotonic() - began:.0f} s")]
+    return report(rows, found)
+
+
+def report(rows: Sequence[tuple[str, str]], found: Mapping[str, Sequence[str]]) -> int:
+    """Print the figures and what violates the invariants; return the exit code."""
     width = max(len(name) for name, _ in rows)
     for name, value in [*rows, ("violations", str(sum(map(len, found.values()))))]:
         write(f"{name:{width}}  {value}")
@@ -42,4 +48,5 @@ def main(words: list[str]) -> int:
     return 1 if found else 0
 
 
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -12,7 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.torture.load import Timed, World
+from tests.torture.calls import Call
+from tests.torture.load import Presser, Timed, World
+from tinyforge.clock import LAST, Moment, SystemClock
 from tinyforge.ids import read
 
 QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED, SUPERSEDED, INTERRUPTED = range(2, 9)
@@ -66,6 +68,9 @@ class Evidence:
     effects: Sequence[Effect]
     timed: Mapping[str, Timed] = field(default_factory=dict)
     acks: Sequence[str] = ()
+    refused: Sequence[Call] = ()
+    read_at: Moment = LAST  # by the machine's clock
+    deaths: int | None = None  # of servers; None: nobody counted
     followed: Mapping[str, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
 
     @cached_property
@@ -132,8 +137,9 @@ TABLES = (
 )
 
 
-def gathered(world: World, acks: Sequence[str] = ()) -> Evidence:
-    """Read everything, as of one moment."""
+def gathered(world: World, presser: Presser | None = None) -> Evidence:
+    """Read everything, as of one moment, and what callers were told."""
+    told = presser or Presser()
     with opened(world.database) as file:
         file.execute("BEGIN")
         tables = {name: file.execute(f"SELECT * FROM {name}").fetchall() for name in TABLES}
@@ -141,7 +147,9 @@ def gathered(world: World, acks: Sequence[str] = ()) -> Evidence:
         tables=tables,
         effects=read_effects(world.effects),
         timed={one.name: one for one in world.timed},
-        acks=acks,
+        acks=told.acks,
+        refused=told.refused,
+        read_at=SystemClock().now(),
         followed={row["name"]: _follows(row) for row in tables["triggers"] if row["kind"] == "run"},
     )
 

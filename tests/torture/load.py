@@ -9,20 +9,23 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
+from tests.torture.calls import Call, Caller, NoAnswer
 from tests.torture.served import Served
-from tinyforge.cli.client import SocketDoor
-from tinyforge.cli.failure import CommandFailed, ServerDown
+from tinyforge.clock import Moment, rfc3339
 
 SCHEDULES, CRONS, BUSY, PATIENT, BUTTONS = 500, 20, 48, 12, 6
+WAVE, EAGER, WAVE_STEP = 10_000, 100, 100  # windows, workloads, seconds between two waves
+WAVE_GAP = 1_000  # µs between two windows of a wave
 STEP = 10  # seconds
 ANCHOR = "2026-01-01T00:00:00Z"
 ANCHORED_AT = 1_767_225_600_000_000
 SECONDS = ("0", "0", "0.2", "0.5", "1", "2")  # that runs take
 OF_ANY_END = ("succeeded", "failed", "interrupted")
 BROKEN = "put-in-by-hand"
-OK = 200
+FAILING, HANGING = "failing", "hanging"
 PAUSES = (0.05, 0.15)  # seconds between two fires by hand, at least and at most
 BODIES = (b"{}", b'{"facts": {"branch": "main"}}', b'{"facts": {"branch": "other"}}')
 
@@ -40,16 +43,18 @@ exit "${3:-0}"
 
 @dataclass(frozen=True)
 class Free:
-    """Every STEP seconds from the last fire on."""
+    """Every *step* seconds from the last fire on."""
 
     max_late: int | None = None  # seconds
+    step: int = STEP
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """Every STEP seconds from a moment on that nothing moves; None: from the creation on."""
+    """Every *step* seconds from a moment on that nothing moves; None: from the creation on."""
 
     origin: int | None
+    step: int = STEP
 
 
 @dataclass(frozen=True)
@@ -61,35 +66,48 @@ class Minutes:
 
 @dataclass(frozen=True)
 class Timed:
-    """A schedule as it is written, and what that means."""
+    """A schedule as it is written, what that means, and what it deploys."""
 
     name: str
     config: Mapping[str, object]
     meaning: Free | Fixed | Minutes
+    workloads: tuple[str, ...]
 
 
 def schedules() -> list[Timed]:
     every = {"interval": f"{STEP}s"}
     found = []
     for n in range(SCHEDULES):
-        name = f"every-{n:03}"
+        name, three = f"every-{n:03}", tuple(busy(3 * n + m) for m in range(3))
         match n % 5:
             case 0:
-                found.append(Timed(name, {**every, "max_late": "1s"}, Free(max_late=1)))
+                found.append(Timed(name, {**every, "max_late": "1s"}, Free(max_late=1), three))
             case 1:
-                found.append(Timed(name, {**every, "spread": f"{STEP}s"}, Fixed(None)))
+                found.append(Timed(name, {**every, "spread": f"{STEP}s"}, Fixed(None), three))
             case 2:
-                found.append(Timed(name, {**every, "anchor": ANCHOR}, Fixed(ANCHORED_AT)))
+                found.append(Timed(name, {**every, "anchor": ANCHOR}, Fixed(ANCHORED_AT), three))
             case _:
-                found.append(Timed(name, every, Free()))
-    return found + [_cron(n) for n in range(CRONS)]
+                found.append(Timed(name, every, Free(), three))
+    return found + [_cron(SCHEDULES + n) for n in range(CRONS)]
 
 
-def _cron(n: int) -> Timed:
+def _cron(place: int) -> Timed:
+    n = place - SCHEDULES
     step, first = n % 4 + 1, n % 3
     minutes = frozenset(range(first % step, 60, step))
     text = ",".join(map(str, sorted(minutes)))
-    return Timed(f"cron-{n:02}", {"cron": f"{text} * * * *"}, Minutes(minutes))
+    three = tuple(patient(3 * place + m) for m in range(3))
+    return Timed(f"cron-{n:02}", {"cron": f"{text} * * * *"}, Minutes(minutes), three)
+
+
+def wave(at: Moment) -> list[Timed]:
+    """Return schedules that are all due within ten seconds from *at* on, and then again."""
+    found = []
+    for n in range(WAVE):
+        origin = at + n * WAVE_GAP
+        config = {"interval": f"{WAVE_STEP}s", "anchor": rfc3339(origin)}
+        found.append(Timed(f"wave-{n:05}", config, Fixed(origin, WAVE_STEP), (eager(n),)))
+    return found
 
 
 def busy(n: int) -> str:
@@ -100,6 +118,10 @@ def patient(n: int) -> str:
     return f"patient-{n % PATIENT:02}"
 
 
+def eager(n: int) -> str:
+    return f"eager-{n % EAGER:02}"
+
+
 @dataclass
 class World:
     """A folder with a server's data, its manifest and the file in which effects are counted."""
@@ -108,12 +130,16 @@ class World:
     timed: Sequence[Timed] = field(default_factory=schedules)
 
     def __post_init__(self) -> None:
-        script = self.folder / "effect.sh"
-        script.write_text(EFFECT)
-        script.chmod(0o700)
+        if not self.script.exists():
+            self.script.write_text(EFFECT)
+            self.script.chmod(0o700)
         self.effects.touch()
         self.at_work.write_text(json.dumps(self._manifest(enabled=True)))
         self.at_rest.write_text(json.dumps(self._manifest(enabled=False)))
+
+    @property
+    def script(self) -> Path:
+        return self.folder / "effect.sh"
 
     @property
     def effects(self) -> Path:
@@ -163,21 +189,27 @@ class World:
         for n in range(PATIENT):
             yield patient(n), self._workload(SECONDS[n % 3], "every", idempotent=n % 2 == 0)
         retry = {"attempts": 2, "backoff": "1s"}
-        yield "failing", {**self._workload("0", "every", idempotent=False, code=1), "retry": retry}
+        yield FAILING, {**self._workload("0", "every", idempotent=False, code=1), "retry": retry}
+        yield HANGING, {**self._workload("60", "latest", idempotent=False), "timeout": "2s"}
+        bound = frozenset(chain.from_iterable(one.workloads for one in self.timed))
+        for n in range(EAGER):
+            if eager(n) in bound:
+                queue = "every" if n % 4 == 0 else "latest"
+                yield eager(n), self._workload("0", queue, idempotent=n % 2 == 0)
 
     def _workload(
         self, seconds: str, queue: str, *, idempotent: bool, code: int = 0
     ) -> dict[str, object]:
-        words = [str(self.folder / "effect.sh"), str(self.effects), seconds, str(code)]
+        words = [str(self.script), str(self.effects), seconds, str(code)]
         return {"kind": "command", "command": words, "queue": queue, "idempotent": idempotent}
 
     def _bindings(self) -> Iterator[dict[str, object]]:
-        for n, one in enumerate(self.timed):
-            name_of = busy if isinstance(one.meaning, Free | Fixed) else patient
-            for m in range(3):
-                yield {"trigger": one.name, "workload": name_of(3 * n + m)}
+        for one in self.timed:
+            for workload in one.workloads:
+                yield {"trigger": one.name, "workload": workload}
+        yield {"trigger": "button-1", "workload": HANGING}
         for n in range(BUTTONS):
-            for workload in (busy(5 * n), busy(7 * n + 2), patient(n) if n else "failing"):
+            for workload in (busy(5 * n), busy(7 * n + 2), patient(n) if n else FAILING):
                 yield {"trigger": f"button-{n}", "workload": workload}
             rule = {"branch": ["main", "next"]}
             yield {"trigger": f"button-{n}", "workload": busy(5 * n + 1), "match": rule}
@@ -201,7 +233,7 @@ class Presser:
     """Fires triggers by hand, over and over, and remembers what was promised."""
 
     acks: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
+    refused: list[Call] = field(default_factory=list)
     unanswered: int = 0
 
     @contextmanager
@@ -217,25 +249,16 @@ class Presser:
             thread.join()
 
     def _press(self, served: Served, done: threading.Event, chance: random.Random) -> None:
+        caller = Caller(served.data)
         while not done.wait(chance.uniform(*PAUSES)) and not served.is_over:
-            door = SocketDoor(served.data)
-            try:
-                door.connect()
-            except (CommandFailed, ServerDown):
-                continue
-            try:
-                self._fire(door, done, chance)
-            except (CommandFailed, ServerDown):
-                self.unanswered += 1
-            finally:
-                door.close()
-
-    def _fire(self, door: SocketDoor, done: threading.Event, chance: random.Random) -> None:
-        while not done.wait(chance.uniform(*PAUSES)):
             name = f"button-{chance.randrange(BUTTONS)}"
             body = chance.choice(BODIES)
-            answer = door.ask("POST", f"/api/v1/triggers/{name}/fire", body)
-            if answer.status == OK:
-                self.acks.append(json.loads(answer.body)["event"])
+            try:
+                call = caller.post(f"/api/v1/triggers/{name}/fire", body)
+            except NoAnswer as silence:
+                self.unanswered += silence.was_heard
+                continue
+            if call.is_done:
+                self.acks.append(json.loads(call.body)["event"])
             else:
-                self.refused.append(f"{answer.status} {answer.body.decode(errors='replace')}")
+                self.refused.append(call)

@@ -22,6 +22,7 @@ from tinyforge.operations.answers import VerifyView
 ROOT = Path(__file__).parents[2]
 SERVER_LOG = "server.log"
 PATIENCE = 60.0  # seconds that anything here may take
+SERVE = ("tinyforge", "serve")
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 GLANCE = 0.01  # seconds between two looks
 
@@ -102,16 +103,17 @@ class Served:
 
 
 @contextmanager
-def serving(
+def serving(  # noqa: PLR0913 - what may differ from a usual start
     folder: Path,
     words: Sequence[str] = (),
     variables: Mapping[str, str] = NO_VARIABLES,
     *,
     python: str | Path = sys.executable,
+    program: Sequence[str] = SERVE,
     listen: str = "127.0.0.1:0",
 ) -> Iterator[Served]:
     """Run a server over `folder/data`; whatever happens, it does not outlive the block."""
-    command = [python, "-m", "tinyforge", "serve", "--data", str(folder / "data")]
+    command = [python, "-m", *program, "--data", str(folder / "data")]
     command += ["--listen", listen, "--log-format", "json", *words]
     with (folder / SERVER_LOG).open("ab") as log:
         process = subprocess.Popen(

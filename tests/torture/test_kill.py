@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
+from tests.torture.calls import Call
 from tests.torture.checker import CHECKS, violations
 from tests.torture.conftest import FIRE, KILLS
 from tests.torture.evidence import Evidence, gathered
-from tests.torture.load import SCHEDULES, World
+from tests.torture.load import SCHEDULES, Presser, World
 from tests.torture.torture import IN_A_RUN, Torture
+from tinyforge.clock import DAY
 from tinyforge.ids import show
 
 pytestmark = pytest.mark.slow
@@ -56,6 +59,10 @@ PLANTED = {
     "a run left over": ("I4", "UPDATE runs SET state = 2 WHERE id = {RUN}"),
     "a second try for nothing": ("I5", SECOND_TRY),
     "a follow-up lost": ("I8", FOLLOW_UP_LOST),
+    "an innocent run that failed": (
+        "I9",
+        "UPDATE attempts SET outcome = 'failed' WHERE run_id = {RUN}",
+    ),
     "a fire too early": ("I10", "UPDATE events SET accepted_at = window_at - 1 WHERE id = {FIRE}"),
     "two fires in one go": ("I11", IN_ONE_GO),
     "an innocent run given up": ("I13", "UPDATE runs SET state = 8 WHERE id = {RUN}"),
@@ -84,11 +91,13 @@ def test_there_was_something_to_lose(tortured: Torture) -> None:
     assert sum(row["folded"] or 0 for row in seen.tables["events"]) > 0
     assert len(seen.tables["spans"]) > 0
     assert len(seen.acks) > KILLS
-    assert {row["outcome"] for row in seen.tables["attempts"]} == {"succeeded", "failed", "died"}
+    assert {row["outcome"] for row in seen.tables["attempts"]} == {
+        *("succeeded", "failed", "died", "timed_out")
+    }
 
 
 def test_every_invariant_is_shown_to_find_something() -> None:
-    by_hand = {"I5", "I6", "I12"}
+    by_hand = {"I5", "I6", "I7", "I12"}
     assert {invariant for invariant, _ in PLANTED.values()} | by_hand == set(CHECKS)
 
 
@@ -109,6 +118,17 @@ def test_the_checker_finds_an_effect_that_came_twice(copy: World) -> None:
     assert "I5" in violations(gathered(copy))
 
 
+def test_the_checker_finds_a_death_of_nobody(copy: World) -> None:
+    seen = gathered(copy)
+    assert "I5" in violations(replace(seen, deaths=0))
+    assert violations(replace(seen, deaths=KILLS)) == {}
+
+
+def test_the_checker_finds_what_came_before_its_time(copy: World) -> None:
+    seen = gathered(copy)
+    assert "I10" in violations(replace(seen, read_at=seen.read_at - DAY))
+
+
 def test_the_checker_finds_an_effect_of_nobody(copy: World) -> None:
     with copy.effects.open("a") as file:
         file.write(f"start busy-00 {show('run', 12345)} 1\n")
@@ -116,7 +136,19 @@ def test_the_checker_finds_an_effect_of_nobody(copy: World) -> None:
 
 
 def test_the_checker_finds_a_promise_that_was_not_kept(copy: World) -> None:
-    assert "I6" in violations(gathered(copy, [show("evt", 12345)]))
+    assert "I6" in violations(gathered(copy, Presser(acks=[show("evt", 12345)])))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Call(500, "1", b"", 0.0),
+        Call(503, None, b"", 0.0),
+        Call(503, "1", b"", 30.0),
+    ],
+)
+def test_the_checker_finds_a_refusal_that_does_not_help(copy: World, call: Call) -> None:
+    assert "I7" in violations(gathered(copy, Presser(refused=[call])))
 
 
 def test_the_checker_finds_an_overlap(copy: World) -> None:

@@ -110,7 +110,7 @@ class Torture:
             assert served.ended() == 0, served.last_words()
 
     def evidence(self) -> Evidence:
-        return gathered(self.world, self.presser.acks)
+        return gathered(self.world, self.presser)
 
     def findings(self, seen: Evidence) -> Mapping[str, Sequence[str]]:
         """Ask the checker, and the server's own `verify`; empty where all is well."""
@@ -120,7 +120,7 @@ class Torture:
             "verify": [f"{fault.trigger}: {fault.words}" for fault in view.faults],
             "leftovers": self.toll.leftovers,
             "owners": self.toll.two_owners,
-            "refused": self.presser.refused,
+            "refused": list(map(str, self.presser.refused)),
         }
         return found | {name: problems for name, problems in asked.items() if problems}
 

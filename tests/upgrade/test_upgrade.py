@@ -15,7 +15,7 @@ import pytest
 from tests.engine.house import House, open_house
 from tests.upgrade.make import AT, BUTTON, CRON, ODD, OFTEN, remembered
 from tinyforge.clock import MINUTE
-from tinyforge.errors import DataInUse, NewerSchema
+from tinyforge.errors import DataInUse, NewerSchema, StoreUnavailable
 from tinyforge.model import Outcome, RunState
 from tinyforge.store.migrate import SCHEMA, migrations
 from tinyforge.store.sqlite.connection import DATABASE
@@ -58,6 +58,12 @@ def shape(folder: Path) -> list[tuple[object, ...]]:
         connection.close()
 
 
+def change(folder: Path, statement: str) -> None:
+    connection = apsw.Connection(str(folder / DATABASE))
+    connection.execute(statement)
+    connection.close()
+
+
 def set_schema(folder: Path, schema: int, schema_min: int) -> None:
     connection = apsw.Connection(str(folder / DATABASE))
     for name, value in (("schema", schema), ("schema_min", schema_min)):
@@ -94,6 +100,49 @@ async def everything_is_there(house: House) -> None:
     first = (await house.runs())[0]
     assert [chunk.lines for chunk in await house.store.log(first.id)] == [["one line", "another"]]
     assert await house.faults() == []
+
+
+def copies(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"{DATABASE}.schema*"))
+
+
+@pytest.mark.parametrize("schema", LANDED[:-1])
+async def test_what_was_there_before_a_migration_is_kept_beside_it(
+    tmp_path: Path, schema: int
+) -> None:
+    folder = unpack(schema, tmp_path / "data")
+    before = shape(folder)
+    async with SqliteStore.open(folder, MovableClock(AT)):
+        pass
+    (copy,) = copies(folder)
+    assert copy.name == f"{DATABASE}.schema{schema}.20260105T121000Z"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    copy.rename(kept / DATABASE)
+    assert shape(kept) == before
+    async with open_house(kept, MovableClock(AT)) as house:
+        assert await house.store.check() == []
+        await everything_is_there(house)
+
+
+async def test_a_file_that_needs_no_migration_is_not_copied(tmp_path: Path) -> None:
+    folder = unpack(SCHEMA, tmp_path / "data")
+    await opened(folder)
+    assert copies(folder) == []
+
+
+async def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    folder = unpack(1, tmp_path / "data")
+    change(folder, "ALTER TABLE servers ADD COLUMN labels TEXT")  # what the second one adds
+    before = shape(folder)
+    with pytest.raises(StoreUnavailable, match="duplicate column name: labels"):
+        await opened(folder)
+    assert shape(folder) == before
+    assert copies(folder) == []
+    change(folder, "ALTER TABLE servers DROP COLUMN labels")
+    async with open_house(folder, MovableClock(AT)) as house:
+        await everything_is_there(house)
 
 
 async def test_the_last_schema_is_what_a_new_database_has(tmp_path: Path) -> None:

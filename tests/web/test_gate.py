@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -52,6 +53,22 @@ async def test_readiness_says_why_not() -> None:
     assert (ready.status, json.loads(ready.body)["ready"]) == (200, True)
     unready = await call(gate("disk full"), "GET", "/readyz", actor="")
     assert (unready.status, json.loads(unready.body)["problem"]) == (503, "disk full")
+
+
+async def test_a_call_that_the_end_of_the_server_cuts_off_is_told_so() -> None:
+    arrived = asyncio.Event()
+
+    async def never(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    closed = Gate(never, Probes(metrics=lambda: b"", unready=lambda: None))
+    asked = asyncio.ensure_future(call(closed, "POST", "/api/v1/x", b"{}", actor="local:me"))
+    await arrived.wait()
+    asked.cancel()
+    answer = await asked
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert "may have done" in json.loads(answer.body)["detail"]
 
 
 async def test_metrics_come_as_they_are() -> None:

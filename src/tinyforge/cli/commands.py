@@ -91,6 +91,12 @@ COMMANDS = (
         "tinyforge doctor",
     ),
     Command(
+        "migrate",
+        "moving:migrate",
+        "Move everything from a file to PostgreSQL, or back, and check that it came there.",
+        "tinyforge migrate --from /var/lib/tinyforge --to postgresql://USER@HOST/NAME",
+    ),
+    Command(
         "deploy",
         "workloads:deploy",
         "Deploy a workload now.",

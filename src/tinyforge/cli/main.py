@@ -22,7 +22,7 @@ from tinyforge.cli.commands import COMMANDS, GROUPS, build
 from tinyforge.cli.failure import CalledWrongly, CommandFailed
 from tinyforge.cli.options import shared_last
 from tinyforge.cli.text import safe_line
-from tinyforge.errors import InvalidSettings, TinyforgeError
+from tinyforge.errors import InvalidSettings, Refused, TinyforgeError
 
 STOPPED, NO_READER = 130, 141
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -77,6 +77,8 @@ def failure(problem: CycloptsError | TinyforgeError) -> CommandFailed:
         case CycloptsError():
             words = " ".join(("tinyforge", *(problem.command_chain or ())))
             return CalledWrongly(_mistake(problem, words), f"{words} --help")
+        case Refused(problem=said, fix=fix):
+            return CommandFailed(said, fix)
         case InvalidSettings(mistakes=mistakes):
             return CalledWrongly("the settings have mistakes", "", mistakes)
         case _:

@@ -13,7 +13,7 @@ from typing import TypeAlias, cast
 from tinyforge.cli.client import Api, Door, SocketDoor, not_yours
 from tinyforge.cli.failure import CommandFailed, ServerDown
 from tinyforge.cli.screen import Screen
-from tinyforge.settings import data_folder
+from tinyforge.settings import data_folder, database_address
 
 DATABASE = "tinyforge.db"
 OpenFile: TypeAlias = Callable[[Path, bool], AbstractContextManager[Door]]
@@ -35,6 +35,7 @@ def reach(screen: Screen, offline: Offline) -> Iterator[Api]:
     try:
         door.connect()
     except ServerDown as down:
+        refuse_shared(data, down)
         refuse_no_data(data, down)
         with _without_server(screen, data, down, offline) as file:
             yield Api(file, live=False)
@@ -43,6 +44,15 @@ def reach(screen: Screen, offline: Offline) -> Iterator[Api]:
         yield Api(door, live=True)
     finally:
         door.close()
+
+
+def refuse_shared(data: Path, down: ServerDown) -> None:
+    """Say that a PostgreSQL is reached through a server alone."""
+    if database_address(os.environ) is not None:
+        raise CommandFailed(
+            f"{down}, and TINYFORGE_DATABASE is reached through one alone",
+            f"start one: tinyforge serve --data {data}; or ask another replica",
+        ) from down
 
 
 def refuse_no_data(data: Path, down: ServerDown) -> None:

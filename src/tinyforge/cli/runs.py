@@ -29,7 +29,7 @@ COLUMNS = (
     Column("TRIGGER", leave_out=2),
     Column("QUEUED", whole=True),
     Column("TOOK", whole=True, right=True),
-    Column("ERROR", leave_out=1),
+    Column("WHY", leave_out=1),
 )
 ATTEMPTS = (
     Column("ATTEMPT", whole=True, right=True),
@@ -86,7 +86,7 @@ def _row(out: Screen, run: RunView) -> Row:
         run.trigger,
         out.when(run.queued_at),
         show_length(run.took_us),
-        run.error or "",
+        run.error or run.waiting or "",
     )
 
 
@@ -118,6 +118,7 @@ def _facts(out: Screen, run: RunView) -> dict[str, str]:
         "run": run.id,
         "state": run.state,
         "error": run.error or "",
+        "waits": run.waiting or "",
         "superseded by": run.superseded_by or "",
         "workload": run.workload,
         "trigger": run.trigger,

@@ -19,7 +19,7 @@ def _as_setting(name: str, *, alone: bool = False) -> Parameter:
     """Take the words of the reference; *alone*: the flag needs no value."""
     setting = BY_NAME[name]
     default = "" if alone else f" [default: {setting.default}]"
-    return Parameter(help=f"{setting.meaning}{default}")
+    return Parameter(name=setting.flag, help=f"{setting.meaning}{default}")
 
 
 @Parameter(name="*")
@@ -29,6 +29,7 @@ class ServeFlags:
 
     data: Annotated[str | None, _as_setting("data")] = None
     config: Annotated[str | None, _as_setting("config")] = None
+    labels: Annotated[tuple[str, ...], _as_setting("labels")] = ()
     listen: Annotated[str | None, _as_setting("listen")] = None
     strict: Annotated[bool, _as_setting("strict", alone=True)] = False
     tick_interval: Annotated[str | None, _as_setting("tick_interval")] = None
@@ -47,11 +48,13 @@ class ServeFlags:
 
     def given(self) -> dict[str, str | None]:
         """Return what was said, as text; a switch that was not set says nothing."""
-        said: dict[str, str | bool | None] = asdict(self)
+        said: dict[str, str | bool | tuple[str, ...] | None] = asdict(self)
         return {name: _text(value) for name, value in said.items()}
 
 
-def _text(value: str | bool | None) -> str | None:
+def _text(value: str | bool | tuple[str, ...] | None) -> str | None:
+    if isinstance(value, tuple):
+        return ",".join(value) if value else None
     if isinstance(value, bool):
         return "1" if value else None
     return value

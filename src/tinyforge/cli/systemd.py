@@ -24,7 +24,8 @@ StateDirectory=tinyforge
 StateDirectoryMode=0700
 Environment=TINYFORGE_DATA=/var/lib/tinyforge
 Environment=TINYFORGE_CONFIG=/etc/tinyforge/tinyforge.yaml
-# Secrets that a manifest names as ${{env:NAME}}, one NAME=value a line, mode 0600:
+# Settings, such as TINYFORGE_DATABASE for several servers on one PostgreSQL, and secrets that a
+# manifest names as ${{env:NAME}}; one NAME=value a line, mode 0600:
 EnvironmentFile=-/etc/tinyforge/environment
 ExecStart={program} serve
 ExecReload=/bin/kill -HUP $MAINPID
@@ -54,7 +55,11 @@ RestrictRealtime=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RemoveIPC=yes
+ProtectProc=invisible
 SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
 # Workloads with `user:` or commands that call sudo need these two lines gone, and User=root:
 NoNewPrivileges=yes
 CapabilityBoundingSet=

@@ -12,10 +12,18 @@ from tinyforge.cli.moments import read_moment, show_length
 from tinyforge.cli.options import DEFAULT, Shared
 from tinyforge.cli.reach import Offline, reach
 from tinyforge.cli.screen import Screen, screen
-from tinyforge.cli.tables import Column
+from tinyforge.cli.tables import Column, Row
 from tinyforge.cli.text import counted
-from tinyforge.clock import SystemClock, rfc3339
-from tinyforge.operations.answers import DoctorView, ExplainView, VerifyView
+from tinyforge.clock import SECOND, SystemClock, rfc3339
+from tinyforge.operations.answers import DoctorView, ExplainView, ReplicaView, VerifyView
+
+REPLICAS = (
+    Column("SERVER", whole=True, right=True),
+    Column("VERSION", whole=True),
+    Column("SINCE", whole=True, leave_out=2),
+    Column("CLOCK", whole=True, right=True, leave_out=1),
+    Column("LABELS"),
+)
 
 
 def explain(
@@ -106,6 +114,12 @@ def _verified(out: Screen, view: VerifyView) -> None:
     out.next(view.next_command)
 
 
+def _replica(out: Screen, one: ReplicaView) -> Row:
+    off = "" if one.clock_off_us is None else f"{one.clock_off_us / SECOND:+.3f} s"
+    labels = ",".join(one.labels)
+    return (str(one.number), one.version, out.when(one.started_at), off, labels or "-")
+
+
 def doctor(*, shared: Shared = DEFAULT) -> int:
     out = screen(shared)
     with reach(out, Offline.READ) as api:
@@ -119,4 +133,7 @@ def doctor(*, shared: Shared = DEFAULT) -> int:
         out.line(f"{check.name}: {out.words(check.what)}")
         if check.fix:
             out.line(f"      fix: {out.command(check.fix)}")
+    if len(view.replicas) > 1:
+        out.line()
+        out.table(REPLICAS, (_replica(out, one) for one in view.replicas))
     return 1 if view.worst == "fail" else 0

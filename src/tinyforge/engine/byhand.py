@@ -22,6 +22,7 @@ from tinyforge.store.port import (
     Config,
     ConfigChange,
     Inspected,
+    Replicas,
     Schedules,
     TimingWrite,
     TriggerWrite,
@@ -43,7 +44,7 @@ NOTICES = {
 }
 
 
-class Plannable(Config, Schedules, Protocol):
+class Plannable(Config, Schedules, Replicas, Protocol):
     """The roles that this room needs."""
 
 
@@ -57,6 +58,7 @@ class _Draft:
     timings: list[TimingWrite] = field(default_factory=list)
     broken: list[BrokenMark] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
+    left: list[Unplanned] = field(default_factory=list)  # to servers that know their kind
 
     def mark(self, what: What, row_id: int, name: str, before: str | None, problem: str) -> None:
         """Break a row, and say so unless that is what stands there already."""
@@ -83,9 +85,10 @@ class HandChanges:
         """Deal with every row changed by hand; return how many those were."""
         count = 0
         while found := await self.store.unplanned(BATCH):
-            if not await self._plan_batch(found, now):
+            planned = await self._plan_batch(found, now)
+            if not planned:
                 break  # the next sweep goes on
-            count += len(found)
+            count += planned
         return count
 
     async def plan_again(self, trigger_ids: Sequence[TriggerId], now: Moment) -> None:
@@ -128,9 +131,13 @@ class HandChanges:
         """Store a change, and fan out what it fires."""
         await self.fanout.accept(await self.store.change(change, now))
 
-    async def _plan_batch(self, found: Sequence[Unplanned], now: Moment) -> bool:
+    async def _plan_batch(self, found: Sequence[Unplanned], now: Moment) -> int:
+        """Return how many rows are dealt with: not those of kinds that only others know."""
         for _ in range(ATTEMPTS):
             draft = await self._draft(found, now)
+            planned = [one for one in found if one not in draft.left]
+            if not planned:
+                return 0
             change = ConfigChange(
                 author=AUTHOR,
                 triggers=draft.triggers,
@@ -138,7 +145,7 @@ class HandChanges:
                 bindings=draft.bindings,
                 timings=draft.timings,
                 broken=draft.broken,
-                planned=found,
+                planned=planned,
             )
             try:
                 events = await self.store.change(change, now)
@@ -150,8 +157,8 @@ class HandChanges:
             for happening in draft.happenings:
                 self.observe(happening)
             await self.fanout.accept(events)
-            return True
-        return False
+            return len(planned)
+        return 0
 
     async def _draft(self, found: Sequence[Unplanned], now: Moment) -> _Draft:
         draft = _Draft()
@@ -159,8 +166,21 @@ class HandChanges:
             mine = [one for one in found if one.what == what]
             rows = await self.store.inspect(what, [one.row_id for one in mine]) if mine else []
             for one, row in zip(mine, rows, strict=True):
-                await self._plan_row(one, row, now, draft)
+                if self._is_for_others(row):
+                    draft.left.append(one)
+                else:
+                    await self._plan_row(one, row, now, draft)
         return draft
+
+    def _is_for_others(self, found: Inspected) -> bool:
+        elsewhere = self.store.elsewhere
+        match found.row:
+            case Trigger(kind=kind):
+                return kind in elsewhere.trigger_kinds
+            case Workload(kind=kind):
+                return kind in elsewhere.workload_kinds
+            case _:
+                return False
 
     async def _plan_row(self, one: Unplanned, found: Inspected, now: Moment, draft: _Draft) -> None:
         match found.row:

@@ -32,7 +32,7 @@ from tinyforge.store.port import (
     Skip,
 )
 
-SLICE = 1_000
+SLICE = 200  # what was decided before is being stored meanwhile, under locks that others wait for
 READ_TOGETHER = 5_000  # sorted ids share pages
 MOST_SPECS = 10_000
 SCHEDULE = "schedule"

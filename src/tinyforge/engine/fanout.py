@@ -25,6 +25,7 @@ from tinyforge.store.port import (
     FanOutBatch,
     FanOutDone,
     Matched,
+    Replicas,
     Route,
     Unmatched,
 )
@@ -36,7 +37,7 @@ LONGEST_REASON = 500
 MOST_KINDS = 1_000
 
 
-class EventStore(Events, Config, Protocol):
+class EventStore(Events, Config, Replicas, Protocol):
     """The roles that this room needs."""
 
 
@@ -140,6 +141,8 @@ class FanOut:
         if binding is None:
             return
         repeatable = self.is_repeatable(route)
+        if repeatable is None and self._is_for_others(route):
+            repeatable = bool(route.idempotent)
         if repeatable is None or not route.enabled:
             self._refuse(event_id, route, *self._why_not(route), judged)
             return
@@ -164,6 +167,10 @@ class FanOut:
         except KeyError:
             by_kind = self._idempotent[kind] = self._ask_kind(kind)
         return by_kind if by_kind is None or route.idempotent is None else bool(route.idempotent)
+
+    def _is_for_others(self, route: Route) -> bool:
+        """Say whether a server that lives knows the workload's kind, which we do not."""
+        return route.broken is None and route.workload_kind in self.store.elsewhere.workload_kinds
 
     def _ask_kind(self, kind: str) -> bool | None:
         if len(self._idempotent) > MOST_KINDS:  # names that hands wrote
@@ -220,17 +227,27 @@ class FanOut:
 
     async def _try_batch(self, events: Sequence[Event]) -> list[list[Result]]:
         routes = await self.store.routes(sorted({event.trigger_id for event in events}))
-        judged = self.judge(events, routes.rows, await self._triggers(events, routes.rows))
+        triggers = await self._triggers(events, routes.rows)
+        ours = [one for one in events if self._is_ours(one, triggers.get(one.trigger_id))]
+        if not ours:
+            return [[]] if len(events) == 1 else []
+        judged = self.judge(ours, routes.rows, triggers)
         done = await self.store_results(
             FanOutBatch(
                 generation=routes.generation,
-                events=[event.id for event in events],
+                events=[event.id for event in ours],
                 matched=judged.matched,
                 unmatched=judged.unmatched,
             ),
-            scheduled=sum(event.window is not None for event in events),
+            scheduled=sum(event.window is not None for event in ours),
         )
         return [list(done.results)] if len(events) == 1 else []
+
+    def _is_ours(self, event: Event, ruled: Trigger | None) -> bool:
+        """Say whether we match an event; its rules may need a kind that only others know."""
+        if ruled is None or event.ruleless:
+            return True
+        return ruled.kind not in self.store.elsewhere.trigger_kinds
 
     async def store_results(self, batch: FanOutBatch, scheduled: int) -> FanOutDone:
         """Store a batch, hand over what was born running, and say so."""

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from tinyforge.clock import DAY, HOUR, MINUTE, SECOND, Clock, Micros
 from tinyforge.errors import StoreUnavailable
 from tinyforge.observe.events import FileDamaged, HistorySwept, Observe
-from tinyforge.store.port import Counts, Limits, Upkeep
+from tinyforge.store.port import Counts, Limits, Replica, Replicas, Strain, Upkeep
 
 CHECKPOINT_EVERY: Micros = SECOND // 2
 COUNT_EVERY: Micros = 15 * SECOND
+SEE_EVERY: Micros = MINUTE
 SWEEP_EVERY: Micros = HOUR
 CHECK_EVERY: Micros = DAY
 BETWEEN_BATCHES: Micros = SECOND // 5
 
 
+class Kept(Upkeep, Replicas, Protocol):
+    """The roles that this room needs."""
+
+
 @dataclass
 class Janitor:
-    store: Upkeep
+    store: Kept
     clock: Clock
     observe: Observe
     limits: Limits
     counted: Callable[[Counts], None]
+    seen: Callable[[Sequence[Replica], Strain], None]
     _never: asyncio.Event = field(default_factory=asyncio.Event)
     _next: dict[str, Micros] = field(default_factory=dict)
 
@@ -40,6 +47,8 @@ class Janitor:
             await self.store.checkpoint()
             if self._is_turn_of("count", COUNT_EVERY):
                 self.counted(await self.store.counts())
+            if self._is_turn_of("see", SEE_EVERY):
+                self.seen(await self.store.replicas(), await self.store.strain())
             if self._is_turn_of("sweep", SWEEP_EVERY, first=MINUTE):
                 await self.sweep()
             if self._is_turn_of("check", CHECK_EVERY, first=HOUR):

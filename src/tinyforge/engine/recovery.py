@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tinyforge.clock import SECOND, Clock, Micros
@@ -13,7 +13,7 @@ from tinyforge.engine.followers import Ending, Followers
 from tinyforge.engine.orders import Orders
 from tinyforge.errors import StoreUnavailable, UnknownKind
 from tinyforge.ids import show
-from tinyforge.model import MOST_TRIES, Event, EventDraft, RunState, Workload
+from tinyforge.model import MOST_TRIES, Event, EventDraft, EventId, RunState, Workload
 from tinyforge.observe.events import (
     EventQuarantined,
     KindFailed,
@@ -41,6 +41,8 @@ class Recovery:
     plugins: Plugins
     clock: Clock
     observe: Observe
+    _tried: set[EventId] = field(default_factory=set)  # in this life, and not done
+    _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def recover_runs(self) -> None:
         """Queue again what may run twice; call the rest, and what died thrice, interrupted."""
@@ -68,7 +70,8 @@ class Recovery:
         """Try those again before anything is leased: no run dies of another's event."""
         for event in await self.store.left_events(LEFT_AT_ONCE):
             if event.tries:
-                await self._deliver_one(event)
+                async with self._alone:
+                    await self._deliver_one(event)
 
     async def deliver_alone(self) -> None:
         """Fan out what was accepted before the death, one by one, each try stored before it."""
@@ -76,7 +79,8 @@ class Recovery:
             try:
                 while events := await self.store.left_events(LEFT_AT_ONCE):
                     for event in events:
-                        await self._deliver_one(event)
+                        async with self._alone:
+                            await self._deliver_one(event)
             except StoreUnavailable as problem:
                 self.observe(RecordingFailed(problem=problem.problem))
                 await self.clock.wait(asyncio.Event(), AFTER_FAILURE)
@@ -84,10 +88,19 @@ class Recovery:
                 return
 
     async def _deliver_one(self, event: Event) -> None:
-        if event.tries < MOST_TRIES:
-            await self.store.note_try(event.id)
-            await self.fanout.deliver([event])
+        """Try an event that nobody else tries. A try is a death at most, so one life counts one."""
+        known = event.id in self._tried
+        over = event.tries >= MOST_TRIES and not known
+        if not await self.store.try_alone(event.id, counted=not (known or over)):
             return
+        if over:
+            await self._give_up(event)
+            return
+        self._tried.add(event.id)
+        await self.fanout.deliver([event])
+        self._tried.discard(event.id)
+
+    async def _give_up(self, event: Event) -> None:
         await self.fanout.quarantine(event)
         labels = await self.store.trigger_labels([event.trigger_id])
         name = labels.get(event.trigger_id, ("", ""))[0]

@@ -19,16 +19,18 @@ from tinyforge.engine.watch import Watch
 from tinyforge.engine.worker import Bench, End, Order, Stop, Worker, cancelled, released
 from tinyforge.errors import Conflict, StoreUnavailable
 from tinyforge.ids import show
-from tinyforge.model import EventDraft, RunId, RunState
+from tinyforge.model import EventDraft, Run, RunId, RunState
 from tinyforge.observe.events import (
     DeploysDone,
+    DeploysStopped,
     EndedRunLine,
     Observe,
+    OutcomesRefused,
     RecordingFailed,
     RunsEnded,
     RunsStarted,
 )
-from tinyforge.store.port import Config, History, Runs
+from tinyforge.store.port import Config, History, Lives, Runs, TakenRun
 
 LOOK_EVERY: Micros = SECOND // 4  # at timeouts
 AFTER_FAILURE: Micros = SECOND
@@ -40,7 +42,7 @@ MOST_ENDS, FEW_ENDS = 10_000, 64  # of one turn
 BREATHE_AFTER = 200  # deploys that never waited
 
 
-class RunStore(Runs, Config, History, Protocol):
+class RunStore(Runs, Lives, Config, History, Protocol):
     """The roles that this room needs."""
 
 
@@ -69,11 +71,10 @@ class Runner:
         """Work until `close`; `drain` then ends what is under way."""
         while not self._closing:
             self._interrupt_overdue()
+            self._let_go()
             if self._may_turn():
                 self._begin_turn()
-                await asyncio.sleep(
-                    0
-                )  # it is on its way to the disk: meanwhile the last one is told
+                await asyncio.sleep(0)  # its commit is under way while the last one's is told
             self._tell()
             await self._wait(AFTER_FAILURE if self._failing else LOOK_EVERY)
             self._reap_turns()
@@ -83,9 +84,17 @@ class Runner:
     async def turn(self) -> bool:
         """Store outcomes, take what may run, hand it to the workers; False: there was nothing."""
         try:
-            return await self._turn()
+            return await self._try_turn()
         finally:
             self._tell()
+
+    async def _try_turn(self) -> bool:
+        try:
+            return await self._turn()
+        except StoreUnavailable as problem:
+            self._failing = True
+            self.observe(RecordingFailed(problem=problem.problem))
+            return False
 
     async def _turn(self) -> bool:
         await self._take_arrived()
@@ -98,15 +107,13 @@ class Runner:
             drafts = await self._follow_ups(ends)
             finished = [end.finished for end in ends]
             done = await self.store.turn(finished, drafts, places, self.clock.now())
-        except StoreUnavailable as problem:
+        except StoreUnavailable:
             self.floor.withdraw(places, len(ends))
             self._ends = ends + self._ends  # kept until it lands; the lease is ours meanwhile
-            self._failing = True
-            self.observe(RecordingFailed(problem=problem.problem))
-            return False
+            raise
         self._failing = False
         self.floor.begin(done.taken, places.free + places.ahead)
-        self._untold += ends
+        self._untold += await self._stored(ends, done.stale)
         await self._take_arrived()
         await self.fanout.accept(done.events)
         return bool(ends or done.taken)
@@ -128,7 +135,7 @@ class Runner:
         return max(FEW_ENDS, (self.floor.held + 1) // MOST_TURNS)
 
     def _begin_turn(self) -> None:
-        task = asyncio.create_task(self._turn())
+        task = asyncio.create_task(self._try_turn())
         self._in_flight.append(task)
         task.add_done_callback(self._look_again)
 
@@ -154,19 +161,26 @@ class Runner:
         self.wake()
 
     async def cancel(self, run_id: RunId, actor: str) -> None:
-        """End a run that is queued or running. NotFound, or Conflict where it is over."""
+        """End a run that is queued or running, here or on another server.
+
+        NotFound, or Conflict where it is over.
+        """
         await self._take_arrived()
-        now = self.clock.now()
+        if not self.cancel_here(run_id):
+            await self._cancel_elsewhere(run_id, actor)
+
+    def cancel_here(self, run_id: RunId) -> bool:
+        """End a run that we hold; False where we do not."""
         for order in self._leased:
             if order.run.run_id == run_id:
                 self._leased.remove(order)
-                self._note_end(cancelled(order, now))
-                return
-        for worker in self._workers:
+                self._note_end(cancelled(order, self.clock.now()))
+                return True
+        for worker in self._busy():
             if worker.order is not None and worker.order.run.run_id == run_id:
                 worker.interrupt(Stop.CANCEL)
-                return
-        await self._cancel_queued(run_id, actor)
+                return True
+        return False
 
     async def drain(self, grace: Micros) -> int:
         """Stop softly: no new leases, a grace for what runs, the rest back to the queue."""
@@ -202,6 +216,8 @@ class Runner:
             await self._settle(LOOK_EVERY // 5)
 
     async def _settle(self, at_most: Micros) -> None:
+        self._interrupt_overdue()
+        self._let_go()
         if at_most > 0:
             await self._wait(at_most)
         await self.turn()
@@ -213,24 +229,27 @@ class Runner:
             at_most = min(at_most, ready_at - now)
         await self.clock.wait(self.floor.changed, at_most)
 
-    async def _cancel_queued(self, run_id: RunId, actor: str) -> None:
+    async def _cancel_elsewhere(self, run_id: RunId, actor: str) -> None:
         run = await self.store.run(run_id)
-        if run.state is not RunState.QUEUED:
-            over = (
-                "is just ending" if run.state is RunState.RUNNING else f"is over: {run.state.word}"
-            )
-            raise Conflict(f"{show('run', run_id)} {over}")
+        if run.state is RunState.RUNNING:
+            await self.store.ask_to_cancel(run_id, actor, self.clock.now())
+        elif run.state is RunState.QUEUED:
+            await self._cancel_queued(run, actor)
+        else:
+            raise Conflict(f"{show('run', run_id)} is over: {run.state.word}")
+
+    async def _cancel_queued(self, run: Run, actor: str) -> None:
         workload = await self.orders.workload(run.workload_id)
         event = await self.store.event(run.event_id)
         ending = Ending(
-            run_id=run_id,
+            run_id=run.id,
             attempt=run.attempt,
             workload=workload.name,
             state=RunState.CANCELLED,
             error=f"cancelled by {actor}",
         )
         drafts = await self.followers.drafts([(ending, event)])
-        events = await self.store.cancel_queued(run_id, drafts, self.clock.now())
+        events = await self.store.cancel_queued(run.id, drafts, self.clock.now())
         await self.fanout.accept(events)
 
     async def _take_arrived(self) -> None:
@@ -239,7 +258,11 @@ class Runner:
             return
         taken = list(arrived)
         arrived.clear()
-        self._leased.extend(await self.orders.prepare(taken))
+        try:
+            self._leased.extend(await self.orders.prepare(taken))
+        except StoreUnavailable:
+            arrived.extendleft(reversed(taken))  # for the next turn
+            raise
         self.observe(RunsStarted(runs=[run.run_id for run in taken]))
         self._employ()
 
@@ -275,7 +298,11 @@ class Runner:
                 waiter = asyncio.get_running_loop().create_future()
                 self._idle.append(waiter)
                 await waiter
-            await worker.deploy(self._leased.popleft())
+            order = self._leased.popleft()
+            if not self.store.holds(order.run):
+                self._note_end(released(order, self.clock.now()))
+                continue
+            await worker.deploy(order)
             done += 1
             if done % BREATHE_AFTER == 0:
                 await asyncio.sleep(0)
@@ -293,10 +320,36 @@ class Runner:
             if worker.order is not None and worker.deadline <= now:
                 worker.interrupt(Stop.TIMEOUT)
 
+    def _let_go(self) -> None:
+        """Stop what is not ours for sure: another server may begin it soon."""
+        now = self.clock.monotonic()
+        stopped = [
+            worker.order.run.run_id
+            for worker in self._busy()
+            if worker.order is not None
+            and not self.store.holds(worker.order.run)
+            and worker.let_go(now)
+        ]
+        if stopped:
+            self.observe(DeploysStopped(runs=stopped))
+
     async def _follow_ups(self, ends: Sequence[End]) -> list[EventDraft]:
+        """Return what follows from ends that will be stored: nothing follows from others' runs."""
         if not ends or not await self.followers.any():
             return []
-        return await self.followers.drafts([(_ending(end), end.order.event) for end in ends])
+        ours = [end for end in ends if self.store.holds(end.order.run)]
+        return await self.followers.drafts([(_ending(end), end.order.event) for end in ours])
+
+    async def _stored(self, ends: Sequence[End], stale: Sequence[TakenRun]) -> Sequence[End]:
+        """Return the ends that are stored; a commit may have done it whose answer was lost."""
+        refused = set()
+        for taken in stale:
+            run = await self.store.run(taken.run_id)
+            if (run.owner, run.attempt) != (self.store.instance, taken.attempt):
+                refused.add(taken.run_id)
+        if refused:
+            self.observe(OutcomesRefused(runs=sorted(refused)))
+        return [end for end in ends if end.order.run.run_id not in refused]
 
     def _tell(self) -> None:
         """Say which ends are stored."""

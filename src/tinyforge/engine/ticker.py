@@ -40,6 +40,7 @@ LEFT_OVER_AFTER = 60 * SECOND  # an event without results that long lost its fan
 BREATH = SECOND // 1_000  # due moments closer than this share a sweep
 AFTER_FAILURE = SECOND
 LOOK_AROUND_EVERY = SECOND // 20  # for changes by hand, the clock, left events
+TOLD_IN_TIME = 6 * SECOND  # a shared database tells more often what is due
 FAR_PAST = (-(2**62), -(2**62))
 
 
@@ -86,11 +87,23 @@ class Ticker:
 
     async def _sweep(self) -> bool:
         """Sweep; under load, what is seldom there is looked for only so often."""
+        if self._is_quiet():
+            self.observe(TickBegan())
+            return True
         now = self.clock.monotonic()
         wholly = now - self._looked >= LOOK_AROUND_EVERY
         if wholly:
             self._looked = now
         return await self.tick(wholly=wholly)
+
+    def _is_quiet(self) -> bool:
+        """Say whether the database has just told that there is nothing to do."""
+        known, now = self.store.known(), self.clock.now()
+        return (
+            known is not None
+            and known.is_quiet(now)
+            and now >= known.high_water - TOLERATED_STEP_BACK
+        )
 
     async def tick(self, *, wholly: bool = True) -> bool:
         """Do one sweep; the store's troubles are said, and end this sweep only: False."""
@@ -128,13 +141,20 @@ class Ticker:
     async def _wait(self, at_least: Micros) -> None:
         now = self.clock.now()
         try:
-            due_at = await self.store.next_due_at()
+            due_at = await self._next_due_at(now)
         except StoreUnavailable as problem:
             self.observe(ListingFailed(problem=problem.problem))
             due_at = None
         until = self.tick_interval if due_at is None else due_at - now
         at_most = min(max(until, at_least), self.tick_interval)
         await self.clock.wait(self._woken, at_most)
+
+    async def _next_due_at(self, now: Moment) -> Moment | None:
+        """Return when our share is due next; while all are far from it, when any is."""
+        known = self.store.known()
+        if known is not None and not known.is_due(now + TOLD_IN_TIME):
+            return known.next_due_at
+        return await self.store.next_due_at()
 
     async def _fire_due(self) -> None:
         """Claim in growing batches, two in flight; what moved meanwhile is looked at again.
@@ -173,11 +193,12 @@ class Ticker:
         if batch.unfit:
             await self._refuse(batch)
         try:
-            await self._store_plain(batch)
-            await self._store_ruled(batch)
-        except WindowsRepeated as repeated:
-            await self.by_hand.begin_anew(repeated.triggers, batch.now)
-            return True
+            try:
+                await self._store_plain(batch)
+                await self._store_ruled(batch)
+            except WindowsRepeated as repeated:
+                await self.by_hand.begin_anew(repeated.triggers, batch.now)
+                return True
         except Conflict:
             return True
         return False

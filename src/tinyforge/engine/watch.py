@@ -57,7 +57,12 @@ class Watch:
             self._done.set()
 
     def _run(self, watched: int) -> None:
+        looked, worked = self.clock.monotonic(), _work_done()
         while not self._done.wait(self.patience / SECOND / 10):
+            before, looked = looked, self.clock.monotonic()
+            idle, worked = _work_done() - worked < (looked - before) / 2, _work_done()
+            if looked - before > self.patience / 2 and idle:
+                self.beat()  # the whole process stood still, and not the loop alone
             silent = self.clock.monotonic() - self._beat
             if silent > self.patience:
                 self._end(watched, silent)
@@ -68,3 +73,9 @@ class Watch:
         self.observe(BlockedLoop(doing=self.doing, seconds=silent / SECOND, stack=stack))
         sys.stderr.flush()
         os._exit(EXIT_CODE)
+
+
+def _work_done() -> Micros:
+    """Return how long this process has had a processor."""
+    used = os.times()
+    return int((used.user + used.system) * SECOND)

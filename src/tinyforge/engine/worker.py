@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from tinyforge.clock import SECOND, Clock, Micros, Moment
+from tinyforge.clock import DAY, SECOND, Clock, Micros, Moment
 from tinyforge.engine.runlog import LogKeeper, RunLines
 from tinyforge.engine.watch import Watch
 from tinyforge.errors import DeployFailed
@@ -22,6 +22,8 @@ from tinyforge.store.port import Finished, TakenRun
 
 ATTEMPT_LINES = 1_000_000  # numbers of log chunks that one attempt has for itself
 LONGEST_ERROR = 2_000
+TO_LET_GO: Micros = 2 * SECOND  # what trust in a lease ends before the lease is longer than that
+LOST = "stopped, for its lease was about to end: the database was out of reach"
 
 
 class Stop(StrEnum):
@@ -30,6 +32,7 @@ class Stop(StrEnum):
     TIMEOUT = "timed_out"
     CANCEL = "cancelled"
     SHUTDOWN = "released"
+    LOST = "lost"
 
 
 class Order(Struct, frozen=True, kw_only=True, gc=False):
@@ -71,6 +74,20 @@ class Worker:
     deadline: Micros = 0  # monotonic
     stop: Stop | None = None
     task: asyncio.Task[None] | None = None
+    kill_at: Micros | None = None  # monotonic
+
+    def let_go(self, now: Micros) -> bool:
+        """End the deploy before its lease ends, softly and then not; True the first time."""
+        if not self.deploying:
+            return False
+        if self.kill_at is None:
+            self.kill_at = now + TO_LET_GO
+            self.interrupt(Stop.LOST)
+            return True
+        if now >= self.kill_at:
+            self.kill_at = now + DAY  # a third cancellation would not wait for its death
+            self.press()
+        return False
 
     def interrupt(self, why: Stop) -> None:
         """End the deploy under way; a plain `def` cannot be interrupted, and ends by itself."""
@@ -88,7 +105,7 @@ class Worker:
 
     async def deploy(self, order: Order) -> None:
         """Do one run to its end, whatever happens in it."""
-        self.order, self.stop = order, None
+        self.order, self.stop, self.kill_at = order, None, None
         try:
             await self._to_its_end(order)
         finally:
@@ -150,7 +167,7 @@ class Worker:
             raise asyncio.CancelledError  # the worker itself is ended, not this run
         if self.stop is Stop.TIMEOUT:
             return Stop.TIMEOUT, f"timed out after {order.workload.timeout // SECOND} s", True
-        return self.stop, None, False
+        return self.stop, LOST if self.stop is Stop.LOST else None, False
 
 
 def _context(order: Order, log: RunLines) -> DeployContext:
@@ -191,8 +208,10 @@ def _state(order: Order, outcome: str, retryable: bool, now: Moment) -> tuple[Ru
         return RunState.SUCCEEDED, now
     if outcome == Stop.CANCEL:
         return RunState.CANCELLED, now
-    if outcome == Stop.SHUTDOWN:
+    if outcome == Stop.SHUTDOWN or (outcome == Stop.LOST and order.run.repeatable):
         return RunState.QUEUED, now
+    if outcome == Stop.LOST:
+        return RunState.INTERRUPTED, now
     if retryable and attempt < retry.attempts:
         return RunState.QUEUED, now + retry.backoff * 2 ** (attempt - 1)
     return RunState.FAILED, now

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from yaml import MarkedYAMLError
 
+DEEPEST = 64
+TOO_DEEP = f"nested deeper than {DEEPEST}; make it flatter"
 TAB = "a tab cannot indent; use spaces"
 NEEDS_QUOTES = "a text that begins with {char} needs quotes around it"
 INDENTATION = (
@@ -37,6 +39,7 @@ WORDS: tuple[tuple[str, str, str], ...] = (
     ("Unicode character escape", "", "this escape is not a character; write the character itself"),
     ("unknown escape", "", r"write \\ for a backslash, or use single quotes"),
     ("incompatible YAML document", "", "remove the %YAML line; YAML 1.2 is read"),
+    ("maximum nesting depth", "", TOO_DEEP),  # the newer parsers have a limit of their own
     ("tag", "", "tags (!…) are not used here; remove it, or put quotes around the text"),
     ("comment or line break", "", "after | or > the text begins on the next line"),
 )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from tinyforge.clock import DAY, SECOND, Micros
+from tinyforge.labels import Labels
 from tinyforge.manifest.mistakes import Mistakes
 from tinyforge.manifest.syntax import Node
 from tinyforge.model import DEFAULT_TIMEOUT, Json, Queue, Retry
@@ -41,6 +42,7 @@ class WorkloadEntry(Struct, frozen=True, kw_only=True):
     timeout: Micros = DEFAULT_TIMEOUT
     retry: Retry = Retry()
     idempotent: bool | None = None
+    on: Labels = ()
     line: int
 
 

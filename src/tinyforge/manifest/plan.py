@@ -143,6 +143,7 @@ class _Comparison:
                 timeout=entry.timeout,
                 retry=entry.retry,
                 idempotent=entry.idempotent,
+                on=entry.on,
                 managed_by=self._document.owner,
                 revision_id=_revision_of(found.get(name)),
             )

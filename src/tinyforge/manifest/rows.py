@@ -8,6 +8,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from tinyforge.errors import InvalidConfig, UnknownKind
+from tinyforge.labels import Labels, labels
 from tinyforge.manifest import entries
 from tinyforge.manifest.entries import BindingEntry, TriggerEntry, WorkloadEntry
 from tinyforge.manifest.fields import Fields, field_of, named
@@ -48,8 +49,6 @@ class Rows:
         self._check_name(name, fields)
         if not fields.is_mapping(EXAMPLES["workload"]):
             return None
-        if fields.has("on"):
-            fields.wrong("on", "one server runs everything, there is no other place; remove it")
         found = self._kind_config("workload", fields)
         entry = WorkloadEntry(
             name=name,
@@ -59,6 +58,7 @@ class Rows:
             timeout=fields.length("timeout", entries.TIMEOUTS, DEFAULT_TIMEOUT),
             retry=self._retry(fields),
             idempotent=fields.flag("idempotent"),
+            on=_place(fields),
             line=node.key_line,
         )
         return entry if fields.is_clean else None
@@ -173,6 +173,19 @@ class Rows:
             attempts=count,
             backoff=retry.length("backoff", entries.BACKOFFS, Retry().backoff),
         )
+
+
+def _place(fields: Fields) -> Labels:
+    node = fields.get("on")
+    if node is None:
+        return ()
+    asked = plain(node)
+    pairs = asked if isinstance(asked, list) else [asked]
+    try:
+        return labels(str(pair) for pair in pairs)
+    except ValueError as problem:
+        fields.wrong("on", str(problem))
+        return ()
 
 
 def _rule(fields: Fields) -> Json:

@@ -26,11 +26,10 @@ from yaml import (
 )
 
 from tinyforge.errors import InvalidManifest
-from tinyforge.manifest.complaints import explain
+from tinyforge.manifest.complaints import DEEPEST, TOO_DEEP, explain
 from tinyforge.manifest.mistakes import Mistakes, quoted, quoted_name
 from tinyforge.manifest.text import decode
 
-DEEPEST = 64
 MOST_NODES = 2_000_000
 MOST_REPEATED = 100_000  # nodes that stand in the file once and are meant several times
 INTEGER = re.compile(r"0|-?[1-9][0-9]*")
@@ -133,7 +132,7 @@ class _Tree:
         if self._open and self._open[-1].wants_key:
             raise self._fatal(event, "a key must be text; write `key: value`")
         if len(self._open) >= DEEPEST:
-            raise self._fatal(event, f"nested deeper than {DEEPEST}; make it flatter")
+            raise self._fatal(event, TOO_DEEP)
         if event.tag is not None:
             self._refuse_tag(event, event.tag)
         value: Value = {} if isinstance(event, MappingStartEvent) else []

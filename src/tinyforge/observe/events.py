@@ -24,6 +24,20 @@ class ServerStarted(Happening, frozen=True, kw_only=True):
     data: str
 
 
+class SchemaMigrated(Happening, frozen=True, kw_only=True):
+    """Replicas of the version before serve on beside the new one."""
+
+    schema: int
+    step: str
+
+
+class MigrationWaits(Happening, frozen=True, kw_only=True):
+    """Transactions of others use its tables; it is tried again each second."""
+
+    schema: int
+    step: str
+
+
 class ServerStopped(Happening, frozen=True, kw_only=True):
     instance: int
     released: int  # runs that went back to the queue
@@ -164,6 +178,18 @@ class RunsStarted(Happening, frozen=True, kw_only=True):
 
 class DeploysDone(Happening, frozen=True, kw_only=True):
     """Effects are complete, and their outcomes not stored yet."""
+
+    runs: Sequence[RunId]
+
+
+class DeploysStopped(Happening, frozen=True, kw_only=True):
+    """Their lease may end before the database is heard of again: another server may begin them."""
+
+    runs: Sequence[RunId]
+
+
+class OutcomesRefused(Happening, frozen=True, kw_only=True):
+    """The ends of runs that are no longer ours: their lease was over, and they are decided."""
 
     runs: Sequence[RunId]
 

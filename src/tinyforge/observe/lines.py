@@ -43,6 +43,8 @@ class Level(IntEnum):
 
 SINGLE: Mapping[type[Happening], tuple[Level, str]] = {
     events.ServerStarted: (Level.INFO, "the server starts"),
+    events.SchemaMigrated: (Level.INFO, "the schema of the database went one step on"),
+    events.MigrationWaits: (Level.WARNING, "a change of the schema waits for other transactions"),
     events.Started: (Level.INFO, "schedules are served"),
     events.ServerStopped: (Level.INFO, "the server stopped"),
     events.TickIntervalClamped: (Level.WARNING, "the tick interval was moved into its limits"),
@@ -62,6 +64,8 @@ SINGLE: Mapping[type[Happening], tuple[Level, str]] = {
     events.HopLimitReached: (Level.ERROR, "not fired: too many runs have followed one another"),
     events.RunsStarted: (Level.DEBUG, "runs began"),
     events.DeploysDone: (Level.DEBUG, "deploys are done, their outcomes not stored yet"),
+    events.DeploysStopped: (Level.ERROR, "deploys are stopped: their lease is about to end"),
+    events.OutcomesRefused: (Level.WARNING, "the ends of runs are not stored: others have them"),
     events.KindFailed: (Level.ERROR, "a kind has a bug; what it was asked for is left out"),
     events.RunsRecovered: (Level.WARNING, "runs of a server that died were taken over"),
     events.ManifestApplied: (Level.INFO, "manifest applied"),

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from tinyforge.clock import SECOND
 from tinyforge.observe import events
 from tinyforge.observe.events import Happening
-from tinyforge.observe.tally import OTHER, Spread, Tally
+from tinyforge.observe.tally import OTHER, Seen, Spread, Tally
 
 Labelled: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
 
@@ -65,6 +65,8 @@ class Metrics(Collector):
         yield from _windows(tally)
         yield from _work(tally)
         yield from _database(tally)
+        if tally.seen is not None:
+            yield from _sharing(tally.seen)
         yield from self._server()
 
     def _server(self) -> Iterator[Metric]:
@@ -132,7 +134,29 @@ def _database(tally: Tally) -> Iterator[Metric]:
     yield _gauge("unplanned_rows", "Rows changed by hand, not read yet", _one(counts.unplanned))
     yield _gauge("open_events", "Events accepted, not fanned out", _one(counts.open_events))
     yield _gauge("queue_length", "Runs that wait", _one(counts.runs.get("queued", 0)))
+    yield _gauge(
+        "oldest_ready_run_seconds",
+        "For how long the run has waited that waits longest; 0: none",
+        _one(tally.oldest_ready / SECOND),
+    )
+    yield _gauge("unplaced_runs", "Runs that no live server may take", _one(counts.unplaced))
     yield _gauge("runs_running", "Runs at work", _one(counts.runs.get("running", 0)))
+
+
+def _sharing(seen: Seen) -> Iterator[Metric]:
+    yield _gauge("servers", "Servers that live", _one_label(seen.servers), ("version",))
+    ours = [((str(seen.number), seen.labels), 1.0)]
+    yield _gauge("server_info", "This server", ours, ("server", "labels"))
+    if seen.clock_off is not None:
+        text = "How far this machine's clock is ahead of the database's"
+        yield _gauge("clock_off_seconds", text, _one(seen.clock_off / SECOND))
+    if seen.oldest_transaction is not None:
+        oldest = _one(seen.oldest_transaction / SECOND)
+        yield _gauge("database_oldest_transaction_seconds", "Age of the oldest one", oldest)
+    for name, rows in (("live", seen.live_rows), ("dead", seen.dead_rows)):
+        if rows:
+            text = f"Rows that are {name}, as the database estimates"
+            yield _gauge(f"database_{name}_rows", text, _one_label(rows), ("table",))
 
 
 def _largest(counts: Mapping[str, int]) -> Mapping[str, int]:

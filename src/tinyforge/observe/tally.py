@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
 from tinyforge.clock import Micros, Moment
 from tinyforge.model import RunState
 from tinyforge.observe.events import (
@@ -65,6 +67,26 @@ class Counts(Protocol):
     def open_events(self) -> int: ...
     @property
     def unplanned(self) -> int: ...
+    @property
+    def unplaced(self) -> int: ...
+    @property
+    def oldest_ready(self) -> Moment | None: ...
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """Who serves, and how the database is that they share, as the janitor last saw it."""
+
+    servers: Mapping[str, int]  # that live, by version
+    number: int  # ours
+    labels: str
+    clock_off: Micros | None
+    oldest_transaction: Micros | None
+    live_rows: Mapping[str, int]  # by table
+    dead_rows: Mapping[str, int]
+
+
+def _age(oldest: Moment | None, now: Moment) -> Micros:
+    return 0 if oldest is None else max(0, now - oldest)
 
 
 class Tally:
@@ -90,12 +112,14 @@ class Tally:
         self.mistakes = 0
         self.counts: Counts | None = None
         self.oldest_undecided: Micros = 0
+        self.oldest_ready: Micros = 0
+        self.seen: Seen | None = None
 
     def set_counts(self, counts: Counts, now: Moment) -> None:
         """Take what the janitor counted at *now*."""
-        oldest = counts.oldest_undecided
         self.counts = counts
-        self.oldest_undecided = 0 if oldest is None else max(0, now - oldest)
+        self.oldest_undecided = _age(counts.oldest_undecided, now)
+        self.oldest_ready = _age(counts.oldest_ready, now)
 
     def __call__(self, happening: Happening) -> None:
         self.happened[type(happening)] += 1

@@ -164,9 +164,23 @@ class CheckView(View, frozen=True, kw_only=True):
     fix: str = ""
 
 
+class ReplicaView(View, frozen=True, kw_only=True):
+    """A server that lives. Kinds of None: any."""
+
+    number: int
+    instance: str
+    version: str
+    started_at: str
+    labels: Sequence[str]
+    trigger_kinds: Sequence[str] | None
+    workload_kinds: Sequence[str] | None
+    clock_off_us: int | None  # ahead of the database's clock; None: there is no other, or not yet
+
+
 class DoctorView(View, frozen=True, kw_only=True):
     worst: Literal["ok", "warn", "fail"]
     checks: Sequence[CheckView]
+    replicas: Sequence[ReplicaView] = ()
 
 
 class CountsView(View, frozen=True, kw_only=True):
@@ -176,7 +190,9 @@ class CountsView(View, frozen=True, kw_only=True):
     queued: int
     running: int
     open_events: int
+    unplaced: int = 0  # of the queued ones, those that no live server may take
     oldest_undecided: str | None = None
+    oldest_ready: str | None = None  # since when the queued run is ready that waits longest
 
 
 class HealthView(View, frozen=True, kw_only=True):

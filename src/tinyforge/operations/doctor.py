@@ -19,18 +19,22 @@ from tinyforge.operations.answering import length
 from tinyforge.operations.answers import CheckView, DoctorView
 from tinyforge.operations.commands import command
 from tinyforge.operations.manifests import REFUSED_FACT, Refusal
-from tinyforge.operations.roles import Reads
+from tinyforge.operations.placement import obstacles
+from tinyforge.operations.roles import Queues
 from tinyforge.operations.serving import Serving
+from tinyforge.operations.sharing import clocks, places, replica_view, strains, versions
 from tinyforge.plugins import Plugins, Role
 from tinyforge.references import unresolved
-from tinyforge.store.port import Catalog, Counts, RunFilter, What
+from tinyforge.store.port import Catalog, Counts, Replica, RunFilter, Strain, What
 
 MOST_ROWS = 20  # that are named one by one
 TICKS = 2
 STUCK = 2 * MINUTE
 
 
-class Examined(Reads, Protocol):
+class Examined(Queues, Protocol):
+    async def strain(self) -> Strain: ...
+
     async def counts(self) -> Counts: ...
 
     async def check(self) -> list[str]: ...
@@ -52,13 +56,18 @@ class Doctor:
         now = self.clock.now()
         counts = await self.store.counts()
         catalog = await self.store.catalog()
+        replicas = await self.store.replicas()
         checks = [
             self._server(),
+            *versions(replicas),
+            *clocks(replicas),
             machine.clock(now, await self.store.high_water()),
             *await asyncio.to_thread(self._machine, now),
             *await self._file(),
+            *strains(await self.store.strain()),
             *rows(catalog),
-            *await asyncio.to_thread(lambda: list(kinds(catalog, self.plugins, self.serving))),
+            *await asyncio.to_thread(lambda: list(kinds(catalog, self.plugins, replicas))),
+            *places(catalog.workloads, replicas),
             *await asyncio.to_thread(lambda: list(references(catalog, self.serving))),
             windows(counts, self.serving, now),
             await self._queue(counts, now),
@@ -66,7 +75,7 @@ class Doctor:
             *await self._manifest(),
         ]
         worst = max((check.verdict for check in checks), key=("ok", "warn", "fail").index)
-        return DoctorView(worst=worst, checks=checks)
+        return DoctorView(worst=worst, checks=checks, replicas=list(map(replica_view, replicas)))
 
     def _server(self) -> CheckView:
         problem = self.serving.unready()
@@ -81,10 +90,11 @@ class Doctor:
 
     def _machine(self, now: Moment) -> list[CheckView]:
         data, database = self.serving.data, self.serving.database
+        files = [] if database is None else [database]
         return [
             machine.disk(data),
-            *machine.files(data, database),
-            machine.wal(database),
+            *machine.files([(data, 0o700), *((file, 0o600) for file in files)]),
+            *map(machine.wal, files),
             machine.zone_data(self.zone_data, now),
         ]
 
@@ -93,6 +103,8 @@ class Doctor:
         if not problems:
             return [CheckView(name="database", verdict="ok", what="its check finds nothing")]
         fix = "stop the server, keep a copy of the folder, and restore the last good copy of it"
+        if self.serving.database is None:
+            fix = "do that on the database, then ask again"
         return [
             CheckView(name="database", verdict="fail", what=problem, fix=fix)
             for problem in problems[:MOST_ROWS]
@@ -101,17 +113,20 @@ class Doctor:
     async def _queue(self, counts: Counts, now: Moment) -> CheckView:
         queued, running = counts.runs.get("queued", 0), counts.runs.get("running", 0)
         what = f"{queued} runs are queued, {running} are running"
+        oldest = counts.oldest_ready
+        if oldest is not None and queued and now > oldest:
+            what += f"; one has been ready for {length(now - oldest)}"
         if not self.serving.is_live or not queued or running:
             return CheckView(name="queue", verdict="ok", what=what)
         waiting = await self.store.runs(RunFilter(state=RunState.QUEUED, limit=MOST_ROWS))
-        stuck = [run for run in waiting if now - run.ready_at > STUCK]
+        placeless = await obstacles(self.store, waiting)
+        stuck = [run for run in waiting if now - run.ready_at > STUCK and run.id not in placeless]
         if not stuck:
             return CheckView(name="queue", verdict="ok", what=what)
-        waits = length(now - stuck[0].ready_at)
         return CheckView(
             name="queue",
             verdict="fail",
-            what=f"{what}; {show('run', stuck[0].id)} has been ready for {waits}",
+            what=f"{what}: {show('run', stuck[0].id)}",
             fix="look at the server's log, then restart it: queued runs are kept",
         )
 
@@ -161,8 +176,8 @@ def _repair(row: Trigger | Workload | Binding) -> str:
     return "correct the row where it was written, or: tinyforge export > FILE, edit, apply --adopt"
 
 
-def kinds(catalog: Catalog, plugins: Plugins, serving: Serving) -> Iterator[CheckView]:
-    """Name each kind in use that cannot be had; away from the server it may be there."""
+def kinds(catalog: Catalog, plugins: Plugins, replicas: Sequence[Replica]) -> Iterator[CheckView]:
+    """Name each kind in use that cannot be had here; another server may have it."""
     named: Sequence[tuple[Role, Sequence[Trigger] | Sequence[Workload]]] = (
         ("trigger", catalog.triggers),
         ("workload", catalog.workloads),
@@ -173,12 +188,28 @@ def kinds(catalog: Catalog, plugins: Plugins, serving: Serving) -> Iterator[Chec
             try:
                 plugins.fields(role, kind)
             except UnknownKind as problem:
-                yield CheckView(
-                    name=f"{role} kind {kind}",
-                    verdict="fail" if serving.is_live else "warn",
-                    what=f"{problem}; {role}s that do nothing for want of it: {count}",
-                    fix="install it where the server starts, then restart the server",
-                )
+                yield _lacking(role, kind, f"{problem}; {role}s that want it: {count}", replicas)
+
+
+def _lacking(role: Role, kind: str, what: str, replicas: Sequence[Replica]) -> CheckView:
+    name = f"{role} kind {kind}"
+    having = [one.number for one in replicas if _has(role, kind, one)]
+    if having:
+        known = f"this server lacks it, and leaves it to {len(having)} that know it"
+        return CheckView(name=name, verdict="ok", what=known)
+    return CheckView(
+        name=name,
+        verdict="fail" if replicas else "warn",
+        what=what,
+        fix="install it where the server starts, then restart the server",
+    )
+
+
+def _has(role: Role, kind: str, replica: Replica) -> bool:
+    given = replica.abilities
+    if given is None:
+        return False
+    return kind in ((given.trigger_kinds if role == "trigger" else given.workload_kinds) or ())
 
 
 def references(catalog: Catalog, serving: Serving) -> Iterator[CheckView]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from tinyforge.ids import show
 from tinyforge.model import Event, EventId, Result, Run, Trigger, TriggerId
 from tinyforge.operations.commands import command
 from tinyforge.operations.naming import read_names
+from tinyforge.operations.placement import obstacles
 from tinyforge.operations.refusals import id_of
 from tinyforge.operations.rendering import event_view, result_view
-from tinyforge.operations.roles import Reads
+from tinyforge.operations.roles import Queues
 from tinyforge.operations.views import EventDetail, EventView, Page, ResultView
 from tinyforge.store.port import EventFilter, RunFilter
 
@@ -20,7 +23,7 @@ ALL_OF_ONE_EVENT = 100_000
 
 @dataclass(frozen=True)
 class Events:
-    reads: Reads
+    reads: Queues
 
     async def find(
         self, trigger: str | None = None, before: str | None = None, limit: int = 50
@@ -72,9 +75,15 @@ class Events:
             bindings=(result.binding_id for result in results),
         )
         trigger = names.trigger(trigger_id)
-        return [
+        found = await obstacles(self.reads, list(runs))
+        waiting = {run_id: f"waits: {one.why}" for run_id, one in found.items()}
+        views = [
             result_view(one, trigger, names, bound.get(one.binding_id), by_id.get(one.run_id or 0))
             for one in results
+        ]
+        return [
+            replace(view, reason=waiting.get(one.run_id, view.reason)) if one.run_id else view
+            for one, view in zip(results, views, strict=True)
         ]
 
 

@@ -125,7 +125,7 @@ def _results_words(detail: EventDetail) -> str:
 
 
 def _result_words(result: ResultView) -> str:
-    if result.run is not None:
-        return f"{result.workload}: {result.run} {result.run_state or ''}".rstrip()
     reason = f" ({result.reason})" if result.reason else ""
+    if result.run is not None:
+        return f"{result.workload}: {result.run} {result.run_state or ''}".rstrip() + reason
     return f"{result.binding}: {result.outcome}{reason}"

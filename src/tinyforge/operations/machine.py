@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tinyforge.clock import Micros, Moment, rfc3339, utc
@@ -33,9 +33,9 @@ def disk(data: Path) -> CheckView:
     )
 
 
-def files(data: Path, database: Path) -> Iterator[CheckView]:
+def files(expected: Sequence[tuple[Path, int]]) -> Iterator[CheckView]:
     """Judge who may read and write what is stored."""
-    for path, wanted in ((data, 0o700), (database, 0o600)):
+    for path, wanted in expected:
         if not path.exists():
             yield CheckView(
                 name="files",

@@ -160,6 +160,7 @@ def workload_view(workload: Workload) -> WorkloadView:
         attempts=workload.retry.attempts,
         backoff_us=workload.retry.backoff,
         idempotent=workload.idempotent,
+        on=workload.on,
         managed_by=workload.managed_by,
         problem=workload.broken,
         next_command="tinyforge doctor" if workload.broken else command("deploy", workload.name),
@@ -256,7 +257,7 @@ def after_run(run: Run, workload: str) -> str:
             assert_never(never)
 
 
-def run_view(run: Run, event: Event | None, names: Names) -> RunView:
+def run_view(run: Run, event: Event | None, names: Names, waiting: str | None = None) -> RunView:
     took = run.ended_at - run.started_at if run.ended_at and run.started_at else None
     return RunView(
         id=show("run", run.id),
@@ -273,6 +274,7 @@ def run_view(run: Run, event: Event | None, names: Names) -> RunView:
         attempt=run.attempt,
         superseded_by=show("run", run.superseded_by) if run.superseded_by else None,
         error=run.error,
+        waiting=waiting,
     )
 
 

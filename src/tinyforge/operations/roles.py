@@ -6,14 +6,22 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tinyforge.clock import Moment
-from tinyforge.model import Event, EventDraft, EventId, Result, RunId, Trigger
-from tinyforge.store.port import Config, History, Timing, TimingWrite
+from tinyforge.model import Event, EventDraft, EventId, Result, RunId, Trigger, Workload, WorkloadId
+from tinyforge.store.port import Config, History, Replica, Timing, TimingWrite
 
 
 class Reads(Config, History, Protocol):
     """Config and what came of it."""
 
     async def events_by_id(self, ids: Sequence[EventId]) -> dict[EventId, Event]: ...
+
+
+class Queues(Reads, Protocol):
+    """The same, and who may take what is queued."""
+
+    async def workloads_by_id(self, ids: Sequence[WorkloadId]) -> dict[WorkloadId, Workload]: ...
+
+    async def replicas(self) -> Sequence[Replica]: ...
 
 
 class Receipt(Protocol):

@@ -11,9 +11,10 @@ from tinyforge.ids import show
 from tinyforge.model import NEXT_STATES, EventId, Run, RunId, RunState
 from tinyforge.operations.commands import command
 from tinyforge.operations.naming import names_of_runs
+from tinyforge.operations.placement import obstacles
 from tinyforge.operations.refusals import id_of
 from tinyforge.operations.rendering import after_run, attempt_view, chunk_view, run_view
-from tinyforge.operations.roles import Reads, Works
+from tinyforge.operations.roles import Queues, Works
 from tinyforge.operations.views import LogView, Page, RunDetail, RunView
 from tinyforge.store.port import RunFilter
 
@@ -23,7 +24,7 @@ RunWord: TypeAlias = Literal[
 RUN_WORDS: tuple[RunWord, ...] = get_args(RunWord)
 
 
-class Queue(Reads, Protocol):
+class Queue(Queues, Protocol):
     async def requeue(self, run_id: RunId, now: Moment) -> Run: ...
 
 
@@ -55,13 +56,15 @@ class Runs:
     async def views(self, runs: list[Run]) -> list[RunView]:
         events = await self.store.events_by_id(sorted({run.event_id for run in runs}))
         names = await names_of_runs(self.store, runs, (e.trigger_id for e in events.values()))
-        return [run_view(run, events.get(run.event_id), names) for run in runs]
+        waiting = {run_id: one.why for run_id, one in (await obstacles(self.store, runs)).items()}
+        return [run_view(run, events.get(run.event_id), names, waiting.get(run.id)) for run in runs]
 
     async def show(self, run_id: str) -> RunDetail:
         run = await self.store.run(_run_id(run_id))
         view = (await self.views([run]))[0]
         attempts = [attempt_view(one) for one in await self.store.attempts(run.id)]
-        next_command = after_run(run, view.workload)
+        found = (await obstacles(self.store, [run])).get(run.id)
+        next_command = after_run(run, view.workload) if found is None else found.fix
         return RunDetail(run=view, attempts=attempts, next_command=next_command)
 
     async def log(self, run_id: str, after: int = -1) -> LogView:

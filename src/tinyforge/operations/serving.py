@@ -20,7 +20,7 @@ class Serving:
 
     version: str
     data: Path
-    database: Path
+    database: Path | None  # None: it is no file of this machine
     tick_interval: Micros
     unready: Callable[[], str | None]  # None, or why windows cannot be recorded
     instance: int | None = None
@@ -56,7 +56,9 @@ class Health:
 
 
 def _counts_view(counts: Counts, now: Moment) -> CountsView:
-    oldest = counts.oldest_undecided
+    def passed(oldest: Moment | None) -> str | None:
+        return None if oldest is None or oldest > now else rfc3339(oldest)
+
     return CountsView(
         triggers=counts.triggers,
         broken=counts.broken,
@@ -64,5 +66,7 @@ def _counts_view(counts: Counts, now: Moment) -> CountsView:
         queued=counts.runs.get("queued", 0),
         running=counts.runs.get("running", 0),
         open_events=counts.open_events,
-        oldest_undecided=None if oldest is None or oldest > now else rfc3339(oldest),
+        unplaced=counts.unplaced,
+        oldest_undecided=passed(counts.oldest_undecided),
+        oldest_ready=passed(counts.oldest_ready),
     )

@@ -117,6 +117,7 @@ class WorkloadView(View, frozen=True, kw_only=True):
     attempts: int
     backoff_us: int
     idempotent: bool | None  # None: as the kind says
+    on: Sequence[str]  # labels that a server must carry
     managed_by: str
     problem: str | None = None
     next_command: str = ""
@@ -183,6 +184,7 @@ class RunView(View, frozen=True, kw_only=True):
     attempt: int = 0
     superseded_by: str | None = None
     error: str | None = None
+    waiting: str | None = None  # why no server may take it
 
 
 class AttemptView(View, frozen=True, kw_only=True):

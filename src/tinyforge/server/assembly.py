@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tinyforge.clock import Clock, Micros, SystemClock
@@ -26,7 +26,7 @@ from tinyforge.engine.watch import Watch
 from tinyforge.observe.events import Observe
 from tinyforge.plugins import Plugins
 from tinyforge.settings import Settings
-from tinyforge.store.port import Counts, Limits, Store
+from tinyforge.store.port import Counts, Limits, Replica, Store, Strain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,7 @@ class Surroundings:
     clock: Clock
     observe: Observe
     counted: Callable[[Counts], None] = lambda _counts: None
+    seen: Callable[[Sequence[Replica], Strain], None] = lambda _replicas, _strain: None
 
 
 def assemble(around: Surroundings, settings: Settings) -> Engine:
@@ -88,7 +89,7 @@ def assemble(around: Surroundings, settings: Settings) -> Engine:
         runner=Runner(store, floor, fanout, orders, followers, logs, clock, observe, watch),
         recovery=Recovery(store, fanout, orders, followers, plugins, clock, observe),
         logs=logs,
-        janitor=Janitor(store, clock, observe, _limits(settings), around.counted),
+        janitor=Janitor(store, clock, observe, _limits(settings), around.counted, around.seen),
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import uvloop
 
-from tinyforge.clock import SystemClock
+from tinyforge.clock import Clock, SystemClock
 from tinyforge.engine.runner import DEPLOY_THREADS
 from tinyforge.errors import InvalidManifest, Refused, TinyforgeError
 from tinyforge.observe.events import Observe
@@ -32,8 +32,12 @@ FORCED = 130
 PATIENCE = 0.2  # seconds, for threads that have nothing left to do
 
 
-def serve(settings: Settings) -> int:
-    """Serve until a signal ends it; return the exit code, its reason already on stderr."""
+def serve(settings: Settings, clock: Clock | None = None) -> int:
+    """Serve until a signal ends it; return the exit code, its reason already on stderr.
+
+    *clock* is the machine's where none is given.
+    """
+    clock = clock or SystemClock()
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*RARELY)
     if settings.outbound is Outbound.PUBLIC:
@@ -41,7 +45,7 @@ def serve(settings: Settings) -> int:
     with open_pipe(sys.stderr.fileno()) as pipe:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(settings, _log(settings, pipe), pipe))
+                runner.run(_serve(_server(settings, clock, pipe)))
         except InvalidManifest as mistakes:
             return _refused(pipe, mistakes, WRONG)
         except TinyforgeError as problem:
@@ -63,9 +67,9 @@ def _leave_deploys_behind() -> None:
                 os._exit(0)
 
 
-def _log(settings: Settings, pipe: Pipe) -> Observe:
+def _log(settings: Settings, clock: Clock, pipe: Pipe) -> Observe:
     render = rendering(settings.log_format, terminal=sys.stderr.isatty())
-    log = Log(pipe, render, SystemClock(), Level[settings.log_level.name])
+    log = Log(pipe, render, clock, Level[settings.log_level.name])
     logging.basicConfig(handlers=[log])  # what libraries have to say
     return log
 
@@ -77,8 +81,12 @@ def _refused(pipe: Pipe, problem: TinyforgeError, code: int) -> int:
     return code
 
 
-async def _serve(settings: Settings, log: Observe, pipe: Pipe) -> None:
-    server = Server(settings=settings, listening=[log], dropped=lambda: pipe.dropped)
+def _server(settings: Settings, clock: Clock, pipe: Pipe) -> Server:
+    log = _log(settings, clock, pipe)
+    return Server(settings=settings, clock=clock, listening=[log], dropped=lambda: pipe.dropped)
+
+
+async def _serve(server: Server) -> None:
     ending = asyncio.Event()
     _on_signals(server, ending)
     failed: asyncio.Task[None] | None = None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol, cast
 
 from tinyforge import __version__
-from tinyforge.clock import Clock, Micros, Moment, SystemClock
+from tinyforge.clock import Clock, Micros, Moment, SteeredClock, SystemClock
 from tinyforge.engine.ticker import clamp
 from tinyforge.errors import InvalidManifest, StoreUnavailable
 from tinyforge.observe.events import (
@@ -29,9 +29,12 @@ from tinyforge.observe.ready import Readiness
 from tinyforge.observe.tally import Tally
 from tinyforge.plugins import Plugins
 from tinyforge.server.assembly import Engine, Surroundings, assemble
+from tinyforge.server.replica import Replica
+from tinyforge.server.standing import abilities, seen
 from tinyforge.settings import Settings
-from tinyforge.store.port import Counts
-from tinyforge.store.sqlite.store import SqliteStore
+from tinyforge.store.port import Abilities, Counts, Store, Strain
+from tinyforge.store.port import Replica as Serving
+from tinyforge.store.sqlite.store import SqliteStore, make_folder
 from tinyforge.testing.crash import CrashAt
 from tinyforge.web.sockets import address_of, local_socket, tcp_socket
 
@@ -82,6 +85,7 @@ class Server:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _engine: Engine | None = None
     _ways: Speaks | None = None
+    _replica: Replica | None = None
     _stopped: bool = False
 
     @property
@@ -116,6 +120,8 @@ class Server:
             ("left events", engine.recovery.deliver_alone()),
         ):
             self._spawn(name, part)
+        if self._replica is not None:
+            self._spawn("replica", self._replica.run(engine))
         if self._ways is None:
             maker = await asyncio.to_thread(self._maker)
             self._ways = self._make(maker, tally, unready)
@@ -208,23 +214,51 @@ class Server:
         def committed(operations: int, took: Micros) -> None:
             observe(Committed(operations=operations, took=took))
 
-        def counted(counts: Counts) -> None:
-            tally.set_counts(counts, self.clock.now())
-
         settings = self.settings
-        opened = SqliteStore.open(settings.data, self.clock, committed)
-        store = await self._stack.enter_async_context(opened)
-        await store.announce(__version__, self.clock.now())
+        plugins = self.plugins or Plugins.discover()
+        given = abilities(settings.labels, plugins)
+        store = await self._stack.enter_async_context(self._database(committed, given, observe))
         observe(
             ServerStarted(
                 instance=store.instance, version=__version__, data=str(settings.data.resolve())
             )
         )
-        plugins = self.plugins or Plugins.discover()
-        around = Surroundings(
-            store=store, plugins=plugins, clock=self.clock, observe=observe, counted=counted
+        return assemble(self._surroundings(store, plugins, tally, observe), settings)
+
+    def _surroundings(
+        self, store: Store, plugins: Plugins, tally: Tally, observe: Observe
+    ) -> Surroundings:
+        def counted(counts: Counts) -> None:
+            tally.set_counts(counts, self.clock.now())
+
+        def saw(replicas: Sequence[Serving], strain: Strain) -> None:
+            tally.seen = seen(store.instance, replicas, strain)
+
+        return Surroundings(
+            store=store,
+            plugins=plugins,
+            clock=self.clock,
+            observe=observe,
+            counted=counted,
+            seen=saw,
         )
-        return assemble(around, settings)
+
+    @asynccontextmanager
+    async def _database(
+        self, committed: Callable[[int, Micros], None], given: Abilities, observe: Observe
+    ) -> AsyncIterator[Store]:
+        """Open the file in the data folder, or the PostgreSQL that replicas share."""
+        settings = self.settings
+        if settings.database is None:
+            async with SqliteStore.open(settings.data, self.clock, committed) as store:
+                await store.announce(__version__, self.clock.now(), given)
+                yield store
+            return
+        make_folder(settings.data)
+        clock = self.clock = SteeredClock(self.clock)
+        self._replica = Replica(settings.database, clock, observe)
+        async with self._replica.open(lambda took: committed(1, took), given) as shared:
+            yield shared
 
     def _maker(self) -> MakesWays:
         return cast("MakesWays", import_module("tinyforge.server.ways").Ways)

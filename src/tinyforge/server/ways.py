@@ -14,9 +14,10 @@ from tinyforge import __version__
 from tinyforge.clock import Moment
 from tinyforge.observe.metrics import Metrics
 from tinyforge.observe.tally import Tally
-from tinyforge.operations.door import Operations, Parts, open_door
+from tinyforge.operations.door import Operations
 from tinyforge.operations.serving import Serving
 from tinyforge.server.assembly import Engine
+from tinyforge.server.doors import doors_of
 from tinyforge.server.manifest import ConfigFile
 from tinyforge.settings import Settings
 from tinyforge.store.sqlite.connection import DATABASE
@@ -50,22 +51,10 @@ class Ways:
         serving = Serving(
             version=__version__,
             data=self.settings.data,
-            database=self.settings.data / DATABASE,
+            database=self.settings.data / DATABASE if self.settings.database is None else None,
             tick_interval=engine.tick_interval,
             unready=self.unready,
             instance=engine.store.instance,
             started_at=self.started_at,
         )
-        return open_door(
-            Parts(
-                store=engine.store,
-                plugins=engine.plugins,
-                plans=engine.planner,
-                fires=engine.intake,
-                ticks=engine.ticker,
-                works=engine.runner,
-                clock=engine.clock,
-                observe=engine.observe,
-                serving=serving,
-            )
-        )
+        return doors_of(engine, serving)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from tinyforge.clock import DAY, HOUR, MINUTE, SECOND, Micros
+from tinyforge.labels import Labels
 from tinyforge.model import DEFAULT_TIMEOUT, Binding, Json, Queue, Retry, Trigger, Workload
 
 WORKLOAD_KEYS = ("kind", "queue", "timeout", "retry", "idempotent", "on")
@@ -42,6 +43,7 @@ def workload_form(row: Workload) -> Json:
         "timeout": as_duration(row.timeout),
         "retry": retry,
         **({} if row.idempotent is None else {"idempotent": row.idempotent}),
+        **({"on": _asked(row.on)} if row.on else {}),
     }
 
 
@@ -82,6 +84,10 @@ def text_of(value: object) -> str:
         return msgspec.json.encode(value, order="sorted").decode()
     except (ValueError, TypeError, RecursionError):  # only of a row that was written by hand
         return ascii(value)
+
+
+def _asked(on: Labels) -> object:
+    return on[0] if len(on) == 1 else list(on)
 
 
 def _own(config: Json, common: Collection[str]) -> Json:

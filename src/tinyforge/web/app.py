@@ -25,6 +25,7 @@ from tinyforge.web.problems import MEDIA_TYPE, of_error, of_http, problem
 from tinyforge.web.routes import API
 
 Asked: TypeAlias = Request[object, object, State]
+SOON: Mapping[str, str] = {"Retry-After": "1"}  # seconds
 Connection: TypeAlias = ASGIConnection[BaseRouteHandler, object, object, State]
 
 
@@ -78,7 +79,8 @@ def _query_keys(handler: BaseRouteHandler) -> set[str]:
 
 
 def _known(_: Asked, error: TinyforgeError) -> Response[Problem]:
-    return _response(of_error(error))
+    shown = of_error(error)
+    return _response(shown, SOON if shown.status == HTTPStatus.SERVICE_UNAVAILABLE else None)
 
 
 def _of_router(request: Asked, error: HTTPException) -> Response[Problem]:

@@ -9,7 +9,15 @@ from http import HTTPStatus
 from typing import cast
 
 import msgspec
-from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPScope, Receive, Scope, Send
+from litestar.types import (
+    ASGIApp,
+    HTTPReceiveMessage,
+    HTTPScope,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 
 from tinyforge.inbound.guard import refusal_of
 from tinyforge.operations.views import Problem
@@ -20,6 +28,8 @@ OTHER_BODY = 1024 * 1024
 SMALL = 64 * 1024  # what is looked at within the loop
 MOST_READ = 64 * 1024 * 1024
 BODY_DEADLINE = 30  # seconds for the whole of it
+STOPPING = "the server stops: it may have done this, or not"
+AGAIN = "look whether it was done, and ask again where it was not"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -62,7 +72,23 @@ class Gate:
             raise Turned(_not_admitted(scope["state"].get("other_user")))
         body = await _body(scope, receive)
         scope["server"] = ("localhost", 80)  # Litestar reads a port, which a socket has not
-        await self.app(scope, _replay(body, receive), send)
+        await self._answered(scope, _replay(body, receive), send)
+
+    async def _answered(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Have the app answer; say so where the end of the server comes first."""
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except asyncio.CancelledError:
+            if begun:
+                raise
+            raise Turned(problem(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING, AGAIN)) from None
 
     def _probe(self, path: str) -> tuple[int, str, bytes]:
         if path == "/metrics":
@@ -154,5 +180,7 @@ async def _answer(send: Send, status: int, media_type: str, body: bytes) -> None
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append((b"retry-after", b"1"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -39,6 +39,7 @@ from tinyforge.store.port.hot import (
     Events,
     FanOutBatch,
     FanOutDone,
+    Known,
     Matched,
     Route,
     Routes,
@@ -48,10 +49,20 @@ from tinyforge.store.port.hot import (
     Unmatched,
     WindowsRepeated,
 )
+from tinyforge.store.port.replicas import (
+    Abilities,
+    Elsewhere,
+    LongTransaction,
+    Replica,
+    Replicas,
+    Strain,
+    TableRows,
+)
 from tinyforge.store.port.runs import Dead, Finished, Lives, LogPart, Places, Runs, Turn
 from tinyforge.store.port.upkeep import Counts, Limits, Swept, Upkeep
 
 __all__ = [
+    "Abilities",
     "Advance",
     "BindingWrite",
     "BrokenMark",
@@ -61,6 +72,7 @@ __all__ = [
     "Counts",
     "Dead",
     "Due",
+    "Elsewhere",
     "EpochRow",
     "EventFilter",
     "Events",
@@ -70,13 +82,17 @@ __all__ = [
     "FiredRow",
     "History",
     "Inspected",
+    "Known",
     "Limits",
     "Lives",
     "LogChunk",
     "LogPart",
+    "LongTransaction",
     "Matched",
     "MissingResult",
     "Places",
+    "Replica",
+    "Replicas",
     "Route",
     "Routes",
     "RunFilter",
@@ -85,7 +101,9 @@ __all__ = [
     "Skip",
     "SpanRow",
     "Store",
+    "Strain",
     "Swept",
+    "TableRows",
     "TakenRun",
     "Timing",
     "TimingWrite",
@@ -101,5 +119,5 @@ __all__ = [
 ]
 
 
-class Store(Config, History, Schedules, Events, Runs, Lives, Upkeep, Protocol):
+class Store(Config, History, Schedules, Events, Runs, Lives, Replicas, Upkeep, Protocol):
     """All roles, as one database serves them."""

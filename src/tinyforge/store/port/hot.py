@@ -144,7 +144,33 @@ class FanOutDone(Struct, frozen=True, kw_only=True):
     taken: Sequence[TakenRun]  # born running
 
 
+class Known(Struct, frozen=True, kw_only=True):
+    """What a database that is shared told its servers a moment ago."""
+
+    next_due_at: Moment | None  # of all servers' shares
+    high_water: Moment
+    generation: int
+    has_unplanned: bool
+    has_open_events: bool
+    has_runs: bool  # queued or running
+
+    def is_due(self, now: Moment) -> bool:
+        return self.next_due_at is not None and self.next_due_at <= now
+
+    @property
+    def is_at_rest(self) -> bool:
+        return not (self.has_unplanned or self.has_open_events or self.has_runs)
+
+    def is_quiet(self, now: Moment) -> bool:
+        """Say whether a sweep would find nothing to do."""
+        return not (self.is_due(now) or self.has_unplanned or self.has_open_events)
+
+
 class Schedules(Protocol):
+    def known(self) -> Known | None:
+        """Return what one may go by without asking; None: nothing is known, or not any more."""
+        ...
+
     async def next_due_at(self) -> Moment | None: ...
 
     async def due(self, after: tuple[Moment, int], now: Moment, limit: int) -> list[Due]:
@@ -207,6 +233,9 @@ class Events(Protocol):
         """Return events without results that this server accepted before *before*."""
         ...
 
-    async def note_try(self, event_id: EventId) -> int:
-        """Count a fan-out tried alone before it is tried; return how many those are."""
+    async def try_alone(self, event_id: EventId, *, counted: bool) -> bool:
+        """Take a left event for a fan-out tried alone, which is *counted* before it is tried.
+
+        False where it has its results, or another server that lives has taken it.
+        """
         ...

@@ -86,6 +86,14 @@ class Runs(Protocol):
         """Cancel a run that did not begin; Conflict if it did."""
         ...
 
+    async def ask_to_cancel(self, run_id: RunId, actor: str, now: Moment) -> None:
+        """Tell whichever server deploys a run to end it; Conflict where none does."""
+        ...
+
+    def holds(self, run: TakenRun) -> bool:
+        """Say whether a run is ours for sure: no other server can have begun it meanwhile."""
+        ...
+
     async def requeue(self, run_id: RunId, now: Moment) -> Run:
         """Queue a failed, cancelled or interrupted run once more; Conflict if it is not that."""
         ...

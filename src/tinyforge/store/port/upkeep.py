@@ -17,6 +17,8 @@ class Counts(Struct, frozen=True, kw_only=True):
     oldest_undecided: Moment | None
     open_events: int
     unplanned: int
+    unplaced: int = 0  # queued runs that no server may take which lives
+    oldest_ready: Moment | None = None  # of the queued runs
 
 
 class Swept(Struct, frozen=True, kw_only=True):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib.metadata import version
-from typing import TypeVar
 
 import apsw
 
@@ -19,23 +18,22 @@ from tinyforge.model import (
     Trigger,
     TriggerId,
     Workload,
+    WorkloadId,
 )
+from tinyforge.store import cells
+from tinyforge.store.changes import Revisions, binding_rows, trigger_rows, workload_rows
 from tinyforge.store.port import (
-    BindingWrite,
+    Abilities,
     BrokenMark,
     Catalog,
     ConfigChange,
     Inspected,
     Timing,
-    TriggerWrite,
     What,
-    WorkloadWrite,
 )
-from tinyforge.store.sqlite import cells
 from tinyforge.store.sqlite.parts import GENERATION, Parts, ask, text
-from tinyforge.store.sqlite.timings import TimingRows
-
-W = TypeVar("W", TriggerWrite, WorkloadWrite, BindingWrite)
+from tinyforge.store.sqlite.places import barred_from
+from tinyforge.store.sqlite.timings import StoredTimings
 
 TABLES: dict[What, tuple[str, tuple[str, ...], Callable[[Sequence[object]], Inspected]]] = {
     "trigger": ("triggers", cells.TRIGGER_ONLY, cells.trigger_of),
@@ -58,13 +56,14 @@ ON CONFLICT(id) DO UPDATE SET name = excluded.name, kind = excluded.kind, config
   broken = excluded.broken, deleted_at = excluded.deleted_at"""
 
 PUT_WORKLOADS = """
-INSERT INTO workloads(id, name, kind, config, queue, timeout, retry, idempotent, managed_by,
+INSERT INTO workloads(id, name, kind, config, queue, timeout, retry, idempotent, place, managed_by,
   revision_id, broken, deleted_at)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-  value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM jsonb_each(?) WHERE true
+  value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+FROM jsonb_each(?) WHERE true
 ON CONFLICT(id) DO UPDATE SET name = excluded.name, kind = excluded.kind, config = excluded.config,
   queue = excluded.queue, timeout = excluded.timeout, retry = excluded.retry,
-  idempotent = excluded.idempotent, managed_by = excluded.managed_by,
+  idempotent = excluded.idempotent, place = excluded.place, managed_by = excluded.managed_by,
   revision_id = excluded.revision_id, broken = excluded.broken, deleted_at = excluded.deleted_at"""
 
 PUT_BINDINGS = """
@@ -171,17 +170,17 @@ class ConfigRows:
         ]
 
     async def change(self, change: ConfigChange, now: Moment) -> list[Event]:
-        ids = self._parts.ids
-        revisions = _Revisions(lambda: ids.next(now))
-        triggers = _trigger_rows(change.triggers, revisions, now)
-        workloads = _workload_rows(change.workloads, revisions, now)
-        bindings = _binding_rows(change.bindings, revisions, now)
-        timings = TimingRows(change.timings, revisions.of_triggers, lambda: ids.next(now), now)
+        ids, replica = self._parts.ids, self._parts.replica
+        revisions = Revisions(lambda: ids.next(now))
+        triggers = trigger_rows(change.triggers, revisions, now)
+        workloads = workload_rows(change.workloads, revisions, now)
+        bindings = binding_rows(change.bindings, revisions, now)
+        timings = StoredTimings(change.timings, revisions.of_triggers, lambda: ids.next(now), now)
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: apsw.Connection) -> frozenset[WorkloadId] | None:
             _check_generation(db, change)
             timings.check(db)
-            revisions.store(db, now, change.author)
+            _put_revisions(db, revisions, now, change.author)
             for statement, rows in (
                 (PUT_TRIGGERS, triggers),
                 (PUT_WORKLOADS, workloads),
@@ -195,79 +194,21 @@ class ConfigRows:
                 db.execute(PLANNED, (text(list(change.planned)),))
             if triggers or workloads or bindings or change.broken or change.planned:
                 db.execute(NEW_GENERATION)
+            if replica is None or not (workloads or change.broken or change.planned):
+                return None
+            return barred_from(db, replica.abilities or Abilities())
 
-        await self._parts.change_config(work)
+        barred = await self._parts.change_config(work)
+        if barred is not None:
+            self._parts.lanes.bar(barred, now)
         return timings.events
 
 
-class _Revisions:
-    """New revisions of one change. Rows put in by hand may have the id of another noun's row."""
-
-    def __init__(self, new_id: Callable[[], int]) -> None:
-        self._new_id = new_id
-        self._rows: list[tuple[int, str, int, str]] = []
-        self._ended: list[tuple[What, int]] = []
-        self.of_triggers: dict[int, int] = {}
-
-    def add(self, what: What, row_id: int, written: str | None, *, deleted: bool) -> int | None:
-        if deleted or written is not None:
-            self._ended.append((what, row_id))
-        if deleted or written is None:
-            return None
-        number = self._new_id()
-        self._rows.append((number, what, row_id, written))
-        if what == "trigger":
-            self.of_triggers[row_id] = number
-        return number
-
-    def store(self, db: apsw.Connection, now: Moment, author: str) -> None:
-        if self._ended:
-            db.execute(CLOSE_REVISIONS, (text(self._ended), now))
-        if self._rows:
-            db.execute(PUT_REVISIONS, (text(self._rows), now, version("tzdata"), author))
-
-
-def _trigger_rows(
-    writes: Sequence[TriggerWrite], revisions: _Revisions, now: Moment
-) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for write in _deleted_first(writes):
-        t = write.row
-        revision = revisions.add("trigger", t.id, write.text, deleted=write.deleted)
-        own = (t.id, t.name, t.kind, text(t.config), int(t.enabled), t.managed_by)
-        rows.append((*own, revision or t.revision_id, t.broken, now if write.deleted else None))
-    return rows
-
-
-def _workload_rows(
-    writes: Sequence[WorkloadWrite], revisions: _Revisions, now: Moment
-) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for write in _deleted_first(writes):
-        w = write.row
-        revision = revisions.add("workload", w.id, write.text, deleted=write.deleted)
-        common = (w.queue, cells.timeout_text(w.timeout), cells.retry_text(w.retry), w.idempotent)
-        own = (w.id, w.name, w.kind, text(w.config), *common, w.managed_by)
-        rows.append((*own, revision or w.revision_id, w.broken, now if write.deleted else None))
-    return rows
-
-
-def _binding_rows(
-    writes: Sequence[BindingWrite], revisions: _Revisions, now: Moment
-) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for write in _deleted_first(writes):
-        b = write.row
-        revision = revisions.add("binding", b.id, write.text, deleted=write.deleted)
-        rule = text(b.rule) if b.rule else None
-        own = (b.id, b.name, b.trigger_id, b.workload_id, rule, int(b.enabled), b.managed_by)
-        rows.append((*own, revision or b.revision_id, b.broken, now if write.deleted else None))
-    return rows
-
-
-def _deleted_first(writes: Sequence[W]) -> Iterable[W]:
-    """Order *writes*: a name is free for its next row only after the row before has gone."""
-    return sorted(writes, key=lambda write: not write.deleted)
+def _put_revisions(db: apsw.Connection, revisions: Revisions, now: Moment, author: str) -> None:
+    if revisions.ended:
+        db.execute(CLOSE_REVISIONS, (text(revisions.ended), now))
+    if revisions.rows:
+        db.execute(PUT_REVISIONS, (text(revisions.rows), now, version("tzdata"), author))
 
 
 def _put(db: apsw.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:

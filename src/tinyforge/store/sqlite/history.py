@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import apsw
@@ -16,30 +15,36 @@ from tinyforge.model import (
     BindingId,
     Event,
     EventId,
-    Outcome,
     Result,
-    RevisionId,
     Run,
     RunId,
     TriggerId,
 )
 from tinyforge.schedule.spec import LATEST
+from tinyforge.store import cells
 from tinyforge.store.port import (
     EpochRow,
     EventFilter,
-    FiredRow,
     LogChunk,
     MissingResult,
     RunFilter,
     SpanRow,
-    Timing,
     TriggerHistory,
 )
-from tinyforge.store.sqlite import cells
+from tinyforge.store.rows import (
+    RUN_COLUMNS,
+    Page,
+    attempt_of,
+    epoch_of,
+    event_of,
+    histories_of,
+    results_of,
+    run_of,
+    span_of,
+)
 from tinyforge.store.sqlite.config import TIMINGS
 from tinyforge.store.sqlite.hot import EVENT_COLUMNS
 from tinyforge.store.sqlite.parts import Parts, ask, text
-from tinyforge.store.sqlite.rows import RUN_COLUMNS, attempt_of, event_of, run_of
 
 BEFORE_ALL = -(2**63)
 MOST_LOG_BYTES = 1024 * 1024
@@ -78,11 +83,12 @@ ORDER BY epoch, from_at"""  # noqa: S608 - our own columns
 PROVED = """
 SELECT id, proved_from FROM triggers
 WHERE typeof(proved_from) = 'integer' AND id IN (SELECT value FROM json_each(?))"""
+# The bindings are read first: SQLite would go through all of them for each event.
 WITHOUT_RESULTS = f"""
-SELECT e.id, b.id FROM events e JOIN bindings b ON b.trigger_id = e.trigger_id
-WHERE e.fanned_at IS NOT NULL
-  AND (SELECT min(v.from_at) FROM revisions v
-       WHERE v.row_id = b.id AND v.what = 'binding') < e.fanned_at
+WITH b AS MATERIALIZED (SELECT b.id, b.trigger_id, b.deleted_at, min(v.from_at) AS since
+  FROM bindings b JOIN revisions v ON v.row_id = b.id AND v.what = 'binding' GROUP BY b.id)
+SELECT e.id, b.id FROM events e JOIN b ON b.trigger_id = e.trigger_id
+WHERE e.fanned_at IS NOT NULL AND b.since < e.fanned_at
   AND (b.deleted_at IS NULL OR b.deleted_at > e.fanned_at AND b.deleted_at <= {LATEST})
   AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.event_id = e.id AND r.binding_id = b.id)
   AND NOT EXISTS (SELECT 1 FROM results x WHERE x.event_id = e.id AND x.binding_id = b.id)
@@ -117,17 +123,7 @@ class HistoryRows:
     async def results(self, event_ids: Sequence[EventId]) -> dict[EventId, list[Result]]:
         wanted = text(list(event_ids))
         rows = await self._parts.read(lambda db: ask(db, RESULTS_OF, (wanted,)))
-        found: dict[EventId, list[Result]] = {event_id: [] for event_id in event_ids}
-        for event_id, binding_id, outcome, reason, run_id in rows:
-            found[EventId(event_id)].append(
-                Result(
-                    binding_id=BindingId(binding_id),
-                    outcome=Outcome(outcome),
-                    reason=reason or "",
-                    run_id=None if run_id is None else RunId(run_id),
-                )
-            )
-        return found
+        return results_of(event_ids, rows)
 
     async def runs(self, wanted: RunFilter) -> list[Run]:
         where, values = _conditions(
@@ -173,19 +169,19 @@ class HistoryRows:
 
     async def span_at(self, trigger_id: TriggerId, moment: Moment) -> SpanRow | None:
         rows = await self._parts.read(lambda db: ask(db, SPAN_AT, (moment, trigger_id)))
-        return _span_of(rows[0]) if rows else None
+        return span_of(rows[0]) if rows else None
 
     async def spans(self, trigger_id: TriggerId, limit: int) -> list[SpanRow]:
         query = (
             f"SELECT {SPAN_COLUMNS} FROM spans WHERE trigger_id = ? ORDER BY from_at DESC LIMIT ?"  # noqa: S608 - our own columns
         )
         rows = await self._parts.read(lambda db: ask(db, query, (trigger_id, limit)))
-        return list(map(_span_of, rows))
+        return list(map(span_of, rows))
 
     async def epochs(self, trigger_id: TriggerId) -> list[EpochRow]:
         wanted = text([trigger_id])
         rows = await self._parts.read(lambda db: ask(db, EPOCHS, (wanted,)))
-        return list(map(_epoch_of, rows))
+        return list(map(epoch_of, rows))
 
     async def histories(self, after: TriggerId | None, limit: int) -> list[TriggerHistory]:
         return await self._parts.read(lambda db: _histories(db, after, limit))
@@ -219,29 +215,15 @@ def _histories(db: apsw.Connection, after: TriggerId | None, limit: int) -> list
     wanted = (text(ids),)
     within = "WHERE m.trigger_id IN (SELECT value FROM json_each(?))"
     timings = {row[0]: cells.timing_of(row) for row in ask(db, f"{TIMINGS} {within}", wanted)}
-    proved = dict(ask(db, PROVED, wanted))
-    epochs: defaultdict[int, list[EpochRow]] = defaultdict(list)
-    for row in ask(db, EPOCHS, wanted):
-        epochs[row[0]].append(_epoch_of(row))
-    fired: defaultdict[int, list[FiredRow]] = defaultdict(list)
-    for trigger, number, *rest in ask(db, FIRED, wanted):
-        fired[trigger].append(FiredRow(EventId(number), *rest))
-    spans: defaultdict[int, list[SpanRow]] = defaultdict(list)
-    for row in ask(db, SPANS_OF, wanted):
-        spans[row[0]].append(_span_of(row))
-    names = _names(db, wanted)
-    return [
-        TriggerHistory(
-            trigger_id=number,
-            name=names.get(number, ""),
-            timing=timings.get(number, Timing(trigger_id=number, state=None)),
-            proved_from=proved.get(number),
-            epochs=epochs[number],
-            fired=fired[number],
-            spans=spans[number],
-        )
-        for number in ids
-    ]
+    page = Page(
+        timings=timings,
+        names=_names(db, wanted),
+        proved=dict(ask(db, PROVED, wanted)),
+        epochs=ask(db, EPOCHS, wanted),
+        fired=ask(db, FIRED, wanted),
+        spans=ask(db, SPANS_OF, wanted),
+    )
+    return histories_of(ids, page)
 
 
 def _names(db: apsw.Connection, wanted: tuple[str]) -> dict[int, str]:
@@ -250,41 +232,3 @@ def _names(db: apsw.Connection, wanted: tuple[str]) -> dict[int, str]:
     )
     rows = ask(db, query, wanted)
     return {number: name.decode(errors="replace") for number, name in rows}
-
-
-def _epoch_of(row: Sequence[object]) -> EpochRow:
-    (trigger, epoch, since, base, opening, decided_from, before_until) = row[:7]
-    (spec, zone_data, why, revision) = row[7:]
-    assert isinstance(trigger, int) and isinstance(epoch, int)  # noqa: S101, PT018 - narrows
-    assert isinstance(since, int) and isinstance(base, int)  # noqa: S101, PT018 - narrows
-    assert isinstance(decided_from, int)  # noqa: S101 - narrows
-    return EpochRow(
-        trigger_id=TriggerId(trigger),
-        epoch=epoch,
-        since=since,
-        base=base,
-        opening=opening if isinstance(opening, int) else None,
-        decided_from=decided_from,
-        before_until=before_until if isinstance(before_until, int) else None,
-        spec=None if spec is None else str(spec),
-        zone_data=None if zone_data is None else str(zone_data),
-        why=str(why),
-        revision_id=RevisionId(revision) if isinstance(revision, int) else None,
-    )
-
-
-def _span_of(row: Sequence[object]) -> SpanRow:
-    trigger, epoch, oldest, newest, reason, count, decided, revision = row
-    assert isinstance(trigger, int) and isinstance(epoch, int)  # noqa: S101, PT018 - narrows
-    assert isinstance(oldest, int) and isinstance(newest, int)  # noqa: S101, PT018 - narrows
-    assert isinstance(decided, int)  # noqa: S101 - narrows
-    return SpanRow(
-        trigger_id=TriggerId(trigger),
-        epoch=epoch,
-        oldest=oldest,
-        newest=newest,
-        reason=str(reason),
-        count=count if isinstance(count, int) else None,
-        decided_at=decided,
-        revision_id=RevisionId(revision) if isinstance(revision, int) else None,
-    )

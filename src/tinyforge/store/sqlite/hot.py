@@ -8,26 +8,24 @@ from operator import itemgetter
 from typing import NamedTuple
 
 import apsw
-from msgspec.structs import replace
 
 from tinyforge.clock import Moment
 from tinyforge.errors import Conflict
-from tinyforge.ids import Ids
 from tinyforge.model import (
     Event,
     EventDraft,
     EventId,
-    Outcome,
     Result,
     RunId,
     TriggerId,
 )
+from tinyforge.store.drafts import REASONS, drafted, only, results_of
 from tinyforge.store.port import (
     Advance,
     Due,
     FanOutBatch,
     FanOutDone,
-    Matched,
+    Known,
     Route,
     Routes,
     Skip,
@@ -36,10 +34,10 @@ from tinyforge.store.port import (
     Unplanned,
     WindowsRepeated,
 )
+from tinyforge.store.rows import event_of
 from tinyforge.store.sqlite import statements as sql
 from tinyforge.store.sqlite.lanes import BEGINS, WAITS, Queued
 from tinyforge.store.sqlite.parts import GENERATION, Parts, ask, snapshot, text
-from tinyforge.store.sqlite.rows import event_of
 
 HIGH_WATER = "SELECT coalesce((SELECT value FROM facts WHERE name = 'high_water'), 0)"
 EVENT_COLUMNS = (
@@ -55,8 +53,7 @@ WHERE fanned_at IS NULL AND id > ?1 AND accepted_at < ?2 ORDER BY id LIMIT ?3"""
 STORED = "SELECT id FROM events WHERE id IN (SELECT value FROM json_each(?))"
 STILL_OPEN = """
 SELECT id FROM events WHERE id IN (SELECT value FROM json_each(?)) AND fanned_at IS NULL"""
-NOTE_TRY = "UPDATE events SET tries = tries + 1 WHERE id = ?"
-TRIES = "SELECT tries FROM events WHERE id = ?"
+TRY_ALONE = "UPDATE events SET tries = tries + ?2 WHERE id = ?1 AND fanned_at IS NULL"
 
 
 class AlreadyFanned(Conflict):
@@ -78,6 +75,9 @@ class HotPath:
     _parts: Parts
 
     # --- reads in the loop's thread: microseconds each
+
+    def known(self) -> Known | None:
+        return None  # the file is near
 
     async def next_due_at(self) -> Moment | None:
         found = self._parts.look(sql.NEXT_DUE)
@@ -163,7 +163,7 @@ class HotPath:
             try:
                 return await self._fan_out(batch, now, _fanned(batch.events, now))
             except AlreadyFanned:
-                batch = _only(batch, self._still_open(batch.events))
+                batch = only(batch, self._still_open(batch.events))
                 if not batch.events:
                     return FanOutDone(runs=0, refused=(), results=(), taken=())
 
@@ -176,10 +176,10 @@ class HotPath:
     def _open_events(self, query: str, values: tuple[int, ...]) -> list[Event]:
         return [event_of(row) for row in self._parts.look(query, values)]
 
-    async def note_try(self, event_id: EventId) -> int:
-        def work(db: apsw.Connection) -> int:
-            db.execute(NOTE_TRY, (event_id,))
-            return int(ask(db, TRIES, (event_id,))[0][0])
+    async def try_alone(self, event_id: EventId, *, counted: bool) -> bool:
+        def work(db: apsw.Connection) -> bool:
+            db.execute(TRY_ALONE, (event_id, int(counted)))
+            return bool(db.changes())
 
         return await self._parts.writer.submit(work)
 
@@ -222,7 +222,7 @@ class HotPath:
                 rows.born.append(row)
                 taken.append(TakenRun(run, event, binding, workload, 1, repeatable))
             elif placed.refusal is not None:
-                reason = _BUSY[placed.refusal]
+                reason = REASONS[placed.refusal]
                 rows.refused.append(Unmatched(event, binding, placed.refusal, reason))
             elif placed.superseded_by is not None:
                 rows.superseded.append((*row, placed.superseded_by))
@@ -230,34 +230,8 @@ class HotPath:
                 rows.queued.append(row)
                 rows.supersedes.append((placed.supersedes, number))
         if len(batch.events) == 1:
-            rows.results.extend(_results(batch, ids, rows.refused))
+            rows.results.extend(results_of(batch, ids, rows.refused))
         return rows, taken
-
-
-_BUSY = {
-    Outcome.SKIPPED_BUSY: "a run of the workload is queued or running, and its queue is `skip`",
-    Outcome.SKIPPED_FULL: "1,000 runs of the workload are queued, the most that `every` keeps",
-}
-
-
-def _results(batch: FanOutBatch, ids: Sequence[int], refused: Sequence[Unmatched]) -> list[Result]:
-    not_queued = {line.binding_id: line for line in chain(refused, batch.unmatched)}
-    results = [
-        _matched_result(match, RunId(number))
-        for match, number in zip(batch.matched, ids, strict=True)
-        if match.binding_id not in not_queued
-    ]
-    results += [
-        Result(binding_id=line.binding_id, outcome=line.outcome, reason=line.reason)
-        for line in not_queued.values()
-    ]
-    return sorted(results, key=lambda result: result.binding_id)
-
-
-def _matched_result(match: Matched, run_id: RunId) -> Result:
-    return Result(
-        binding_id=match.binding_id, outcome=Outcome.MATCHED, reason="matched", run_id=run_id
-    )
 
 
 def _storing_runs(
@@ -300,31 +274,6 @@ def _fanned(events: Sequence[EventId], now: Moment) -> Callable[[apsw.Connection
             raise AlreadyFanned
 
     return work
-
-
-def _only(batch: FanOutBatch, left: frozenset[EventId]) -> FanOutBatch:
-    return replace(
-        batch,
-        events=[event for event in batch.events if event in left],
-        matched=[match for match in batch.matched if match.event_id in left],
-        unmatched=[line for line in batch.unmatched if line.event_id in left],
-    )
-
-
-def drafted(ids: Ids, drafts: Sequence[EventDraft], now: Moment) -> list[Event]:
-    """Return the events that drafts become; one without a key is like no other."""
-    return [
-        Event(
-            id=EventId(number),
-            trigger_id=draft.trigger_id,
-            accepted_at=now,
-            key=draft.key or f"m{number}",
-            facts=draft.facts,
-            actor=draft.actor,
-            ruleless=draft.ruleless,
-        )
-        for number, draft in zip(ids.many(len(drafts), now), drafts, strict=True)
-    ]
 
 
 def storing(

@@ -68,6 +68,21 @@ class Lanes:
         self._waiting: list[tuple[Moment, WorkloadId]] = []
         self.queued = 0
         self.running = 0
+        self.barred: frozenset[WorkloadId] = frozenset()
+
+    def bar(self, barred: frozenset[WorkloadId], now: Moment) -> None:
+        """Begin no run of *barred* workloads, and those of others again."""
+        freed, self.barred = self.barred - barred, barred
+        for workload_id in freed:
+            lane = self._lanes.get(workload_id)
+            if lane is not None:
+                self._list(workload_id, lane, now)
+
+    @property
+    def unplaced(self) -> int:
+        """Return how many runs wait that may not begin here."""
+        lanes = (self._lanes.get(workload_id) for workload_id in self.barred)
+        return sum(len(lane.queue) for lane in lanes if lane is not None)
 
     def restore(
         self,
@@ -88,7 +103,8 @@ class Lanes:
         lane = self._lanes.get(workload_id)
         if lane is None:
             lane = self._lanes[workload_id] = Lane()
-            if may_begin and entry.ready_at <= now and not self._ready:
+            may_begin = may_begin and not self._ready and workload_id not in self.barred
+            if may_begin and entry.ready_at <= now:
                 lane.running = entry.run_id
                 self.running += 1
                 return BEGINS
@@ -190,6 +206,8 @@ class Lanes:
         if lane is None:
             return
         lane.listed = False
+        if workload_id in self.barred:
+            return
         entry = None if lane.running is not None else lane.next_ready(now)
         if entry is None or (early and not entry.ahead):
             self._list(workload_id, lane, now)
@@ -222,6 +240,8 @@ class Lanes:
             return
         if not lane.queue:
             self._forget_if_idle(workload_id, lane)
+            return
+        if workload_id in self.barred:
             return
         entry = lane.next_ready(now)
         if entry is None:

@@ -17,6 +17,7 @@ from tinyforge.clock import Moment
 from tinyforge.errors import Conflict, StoreUnavailable
 from tinyforge.ids import LAST, Ids
 from tinyforge.model import BindingId, EventId, RunId, WorkloadId
+from tinyforge.store.port import Replica
 from tinyforge.store.sqlite.connection import ENVIRONMENT, open_file_only, open_reader
 from tinyforge.store.sqlite.lanes import Lanes, Queued
 from tinyforge.store.sqlite.writer import Writer
@@ -48,6 +49,7 @@ class Parts:
         self.ids = Ids(above=highest_id(near))
         self.instance = self.ids.next(0)
         self.lanes = Lanes()
+        self.replica: Replica | None = None  # who serves the file, once it has said so
         self._writer = writer
         self._far: apsw.Connection | None = None
         self._far_thread = ThreadPoolExecutor(1, "tinyforge-reader")
@@ -79,10 +81,10 @@ class Parts:
             self._generation = found
         return found
 
-    async def change_config(self, work: Callable[[apsw.Connection], None]) -> None:
+    async def change_config(self, work: Callable[[apsw.Connection], T]) -> T:
         self._generation = None
         self._changes += 1
-        await self.writer.submit(work, on_settled=self._config_changed)
+        return await self.writer.submit(work, on_settled=self._config_changed)
 
     def _config_changed(self) -> None:
         self._changes -= 1
@@ -147,7 +149,9 @@ class Parts:
             if wanted == self._lanes_number:
                 return
             running, queued = rows
+            barred = self.lanes.barred
             self.lanes = Lanes()
+            self.lanes.bar(barred, now)
             self.lanes.restore(running, queued, now)
             self._lanes_number = wanted
 

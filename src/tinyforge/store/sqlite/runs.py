@@ -9,11 +9,10 @@ import apsw
 import msgspec
 from backports import zstd
 
-from tinyforge.clock import SECOND, Micros, Moment
+from tinyforge.clock import Moment
 from tinyforge.errors import Conflict, StoreUnavailable
 from tinyforge.ids import show
 from tinyforge.model import (
-    MOST_TRIES,
     Event,
     EventDraft,
     EventId,
@@ -25,6 +24,8 @@ from tinyforge.model import (
     Workload,
     WorkloadId,
 )
+from tinyforge.store.cells import sound_workload
+from tinyforge.store.drafts import apart, drafted
 from tinyforge.store.port import (
     Dead,
     Finished,
@@ -33,14 +34,13 @@ from tinyforge.store.port import (
     TakenRun,
     Turn,
 )
+from tinyforge.store.rows import event_of
 from tinyforge.store.sqlite import statements as sql
-from tinyforge.store.sqlite.cells import sound_workload
 from tinyforge.store.sqlite.config import rows_where
 from tinyforge.store.sqlite.history import find_run
-from tinyforge.store.sqlite.hot import EVENT_COLUMNS, drafted, storing
+from tinyforge.store.sqlite.hot import EVENT_COLUMNS, storing
 from tinyforge.store.sqlite.lanes import Queued
 from tinyforge.store.sqlite.parts import RETRIES, Parts, ask, text
-from tinyforge.store.sqlite.rows import event_of
 
 OURS = """
 SELECT r.id, r.attempt FROM json_each(?1) b JOIN runs r ON r.id = b.value ->> 0
@@ -55,7 +55,7 @@ PUT_LOG = """
 INSERT OR REPLACE INTO run_log(run_id, seq, at, lines, bytes, chunk) VALUES (?, ?, ?, ?, ?, ?)"""
 DROP_LOG = "DELETE FROM run_log WHERE run_id = ? AND seq IN (SELECT value FROM json_each(?))"
 SOUND_WORKLOADS = """
-SELECT id, name, kind, config, queue, timeout, retry, idempotent, managed_by, revision_id
+SELECT id, name, kind, config, queue, timeout, retry, idempotent, place, managed_by, revision_id
 FROM workloads WHERE broken IS NULL AND id IN (SELECT value FROM json_each(?))"""
 LABELS = """
 SELECT id, CAST(name AS BLOB), CAST(kind AS BLOB) FROM triggers
@@ -74,7 +74,6 @@ WHERE runs.id = b.id AND runs.state = 3"""
 INTERRUPT = """
 UPDATE runs SET state = 8, ended_at = ?2, error = ?3
 WHERE id IN (SELECT value FROM json_each(?1)) AND state = 3"""
-APART: Micros = 2 * SECOND
 FEW = 16  # rows
 DIED = "the server died while it was deploying"
 
@@ -196,6 +195,12 @@ class RunRows:
         await self._parts.ordered(prepare, now)
         return events
 
+    async def ask_to_cancel(self, run_id: RunId, actor: str, now: Moment) -> None:  # noqa: ARG002 - the port's
+        raise Conflict(f"{show('run', run_id)} is just ending")
+
+    def holds(self, run: TakenRun) -> bool:  # noqa: ARG002 - the port's; nobody else has the file
+        return True
+
     async def requeue(self, run_id: RunId, now: Moment) -> Run:
         run = await find_run(self._parts, run_id)
         workload = (await self.workloads_by_id([run.workload_id])).get(run.workload_id)
@@ -297,18 +302,12 @@ class RunRows:
     def _queued_again(
         self, requeued: Sequence[Dead], interrupted: Sequence[Dead], now: Moment
     ) -> list[tuple[RunId, RunId | None, Moment]]:
-        """Free the workloads of the dead; give each requeued run the newer one, and its moment.
-
-        The next death of some would be their last: they are tried apart, so that only one dies.
-        """
+        """Free the workloads of the dead; give each requeued run the newer one, and its moment."""
         lanes = self._parts.lanes
         for dead in (*requeued, *interrupted):
             lanes.ended(dead.workload_id, dead.run_id, now)
-        rows, apart = [], now
-        for dead in sorted(requeued):
-            ready_at = now
-            if dead.deaths == MOST_TRIES - 1:
-                ready_at, apart = apart, apart + APART
+        rows = []
+        for dead, ready_at in apart(requeued, now):
             again = (dead.event_id, dead.run_id, dead.binding_id, dead.attempt, ready_at, False)
             by = lanes.put_back(dead.workload_id, dead.queue, Queued(*again), now)
             rows.append((dead.run_id, by, ready_at))

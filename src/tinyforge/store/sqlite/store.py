@@ -11,7 +11,7 @@ import apsw
 
 from tinyforge.clock import Clock, Micros, Moment, utc
 from tinyforge.errors import NewerSchema, StoreUnavailable
-from tinyforge.store.migrate import SCHEMA, SCHEMA_MIN, migrations
+from tinyforge.store.migrate import SCHEMA, SCHEMA_MIN, Migration, migrations
 from tinyforge.store.sqlite.config import ConfigRows
 from tinyforge.store.sqlite.connection import (
     DATABASE,
@@ -24,6 +24,7 @@ from tinyforge.store.sqlite.connection import (
 from tinyforge.store.sqlite.history import HistoryRows
 from tinyforge.store.sqlite.hot import HotPath
 from tinyforge.store.sqlite.parts import Parts, ask
+from tinyforge.store.sqlite.places import PlaceRows
 from tinyforge.store.sqlite.runs import RunRows
 from tinyforge.store.sqlite.upkeep import UpkeepRows
 from tinyforge.store.sqlite.writer import Writer
@@ -31,13 +32,13 @@ from tinyforge.store.sqlite.writer import Writer
 GET_SCHEMA = "SELECT name, value FROM facts WHERE name IN ('schema', 'schema_min')"
 SET_SCHEMA = """
 INSERT INTO facts(name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2"""
-SERVES = """
-INSERT INTO servers(replica, instance, version, started_at, seen_at) VALUES (0, ?1, ?2, ?3, ?3)
-ON CONFLICT DO UPDATE SET instance = ?1, version = ?2, started_at = ?3, seen_at = ?3,
-  stopped_at = NULL"""
+UNFIT = (
+    "migration {} does not fit the tables that are there ({}); the file is as it was:"
+    " take back what a hand changed of its tables, then start again"
+)
 
 
-class SqliteStore(ConfigRows, HistoryRows, HotPath, RunRows, UpkeepRows):
+class SqliteStore(ConfigRows, HistoryRows, HotPath, RunRows, PlaceRows, UpkeepRows):
     """All roles of the port on one file."""
 
     def __init__(self, parts: Parts) -> None:
@@ -52,13 +53,13 @@ class SqliteStore(ConfigRows, HistoryRows, HotPath, RunRows, UpkeepRows):
         on_commit: Callable[[int, Micros], None] = lambda _operations, _took: None,
     ) -> AsyncIterator[SqliteStore]:
         """Serve the file in *folder*, made if absent. DataInUse, NewerSchema, StoreUnavailable."""
-        _make(folder)
+        make_folder(folder)
         path = folder / DATABASE
         with sole_owner(folder):
             connection = open_writer(path)
             try:
                 with said_of(path):
-                    _bring_up_to_date(connection, path, clock.now())
+                    bring_up_to_date(connection, path, clock.now())
             except (StoreUnavailable, NewerSchema):
                 connection.close()
                 raise
@@ -89,17 +90,9 @@ class SqliteStore(ConfigRows, HistoryRows, HotPath, RunRows, UpkeepRows):
         finally:
             parts.close()
 
-    async def announce(self, version: str, now: Moment) -> None:
-        """Record who serves the file from now on."""
-        instance = self._parts.instance
-        await self._parts.writer.submit(lambda db: _execute(db, SERVES, (instance, version, now)))
 
-
-def _execute(db: apsw.Connection, statement: str, values: tuple[object, ...]) -> None:
-    db.execute(statement, values)
-
-
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Have a data folder for its user alone; StoreUnavailable where that cannot be."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
@@ -109,7 +102,7 @@ def _make(folder: Path) -> None:
         raise StoreUnavailable(f"{folder} cannot be written by this user; give another --data")
 
 
-def _schema(connection: apsw.Connection) -> tuple[int, int]:
+def schema_of(connection: apsw.Connection) -> tuple[int, int]:
     """Return the schema in the file and the oldest program that may serve it; 0: none yet."""
     try:
         found = dict(ask(connection, GET_SCHEMA))
@@ -119,33 +112,45 @@ def _schema(connection: apsw.Connection) -> tuple[int, int]:
 
 
 def _refuse_newer(connection: apsw.Connection) -> int:
-    schema, schema_min = _schema(connection)
+    schema, schema_min = schema_of(connection)
     if schema > SCHEMA and schema_min > SCHEMA:
         raise NewerSchema(schema, SCHEMA)
     return schema
 
 
-def _bring_up_to_date(connection: apsw.Connection, path: Path, now: Moment) -> None:
+def bring_up_to_date(connection: apsw.Connection, path: Path, now: Moment) -> None:
+    """Apply what is missing, with a copy of the file beside it; one that fails changes nothing."""
     schema = _refuse_newer(connection)
     wanted = migrations(schema)
-    if wanted and schema:
-        _copy_beside(connection, path, schema, now)
-    for migration in wanted:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            connection.execute(migration.sql)
-            connection.execute(SET_SCHEMA, ("schema", migration.number))
-            connection.execute(SET_SCHEMA, ("schema_min", SCHEMA_MIN))
-        except BaseException:
-            with suppress(apsw.Error):
-                connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
+    copy = _copy_beside(connection, path, schema, now) if wanted and schema else None
+    try:
+        for migration in wanted:
+            _apply(connection, migration)
+    except BaseException:
+        if copy is not None and schema_of(connection)[0] == schema:
+            copy.unlink()  # the file itself is as it was, and each start would leave one
+        raise
     if not schema:
         path.chmod(0o600)
 
 
-def _copy_beside(connection: apsw.Connection, path: Path, schema: int, now: Moment) -> None:
+def _apply(connection: apsw.Connection, migration: Migration) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(migration.sql)
+        connection.execute(SET_SCHEMA, ("schema", migration.number))
+        connection.execute(SET_SCHEMA, ("schema_min", SCHEMA_MIN))
+    except BaseException as problem:
+        with suppress(apsw.Error):
+            connection.execute("ROLLBACK")
+        if type(problem) is apsw.SQLError:
+            raise StoreUnavailable(UNFIT.format(migration.name, problem)) from problem
+        raise
+    connection.execute("COMMIT")
+
+
+def _copy_beside(connection: apsw.Connection, path: Path, schema: int, now: Moment) -> Path:
     copy = path.with_name(f"{path.name}.schema{schema}.{utc(now):%Y%m%dT%H%M%SZ}")
     connection.execute("VACUUM INTO ?", (str(copy),))
     copy.chmod(0o600)
+    return copy

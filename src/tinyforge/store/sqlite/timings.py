@@ -1,18 +1,15 @@
-"""The timing of schedules in a change of config: their rows, epochs, skips and fires."""
+"""The statements that store the timing of schedules in a change of config."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
 import apsw
-from msgspec.structs import replace
 
-from tinyforge.clock import Moment
 from tinyforge.errors import Conflict
-from tinyforge.model import Event, EventId, RevisionId
-from tinyforge.store.port import TimingWrite, WindowsRepeated
+from tinyforge.store.port import WindowsRepeated
 from tinyforge.store.sqlite.parts import ask, text
+from tinyforge.store.timings import TimingRows, fire_row
 
 UNMOVED = """
 SELECT count(*) FROM jsonb_each(?) b JOIN timing t
@@ -51,100 +48,30 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, value ->> 4, valu
   value ->> 6, value ->> 7 FROM jsonb_each(?1)"""
 
 
-class TimingRows:
-    """Timing, epochs, skips and fires of one change."""
-
-    def __init__(
-        self,
-        writes: Sequence[TimingWrite],
-        revisions: Mapping[int, int],
-        new_id: Callable[[], int],
-        now: Moment,
-    ) -> None:
-        self._now = now
-        self._writes, self._revisions, self._new_id = writes, revisions, new_id
-        self._before = [(w.trigger_id, *w.before) for w in writes if w.before is not None]
-        self._begun = [w.trigger_id for w in writes if w.before is None]
-        self._specs = sorted({w.spec for w in writes if w.spec is not None})
-        self._add_all({})
-
-    def _add_all(self, used: Mapping[int, int]) -> None:
-        """Make the rows; what begins anew goes on after the epochs it has *used*."""
-        self._timings: list[tuple[object, ...]] = []
-        self._epochs: list[tuple[object, ...]] = []
-        self._spans: list[tuple[object, ...]] = []
-        self.events: list[Event] = []
-        for write in self._writes:
-            past = used.get(write.trigger_id, 0)
-            self._add(_after(write, past) if past else write)
-
-    def _add(self, write: TimingWrite) -> None:
-        decision, trigger = write.decision, write.trigger_id
-        revision = self._revisions.get(trigger) or write.revision_id
-        s = decision.state
-        moments = (decision.due_at, s.decided_until, s.last_fired_at, s.base, s.opening, s.epoch)
-        resting = (s.since, s.paused_at, s.disabled_at)
-        self._timings.append((trigger, *moments, *resting, write.spec, revision))
-        if decision.why is not None:
-            began = (trigger, s.epoch, s.since, s.base, s.opening, s.decided_until)
-            ended = (decision.before_until, write.spec, revision)
-            self._epochs.append((*began, *ended, decision.why))
-        if decision.skipped is not None:
-            span = decision.skipped.span
-            reach = (trigger, decision.epoch, span.oldest, span.newest)
-            self._spans.append((*reach, decision.skipped.reason, span.count, revision))
-        if decision.fire is not None:
-            self.events.append(_fired(write, EventId(self._new_id()), revision, self._now))
+class StoredTimings(TimingRows):
+    """Timing, epochs, skips and fires of one change, on their way into the file."""
 
     def check(self, db: apsw.Connection) -> None:
-        if not self._before:
+        if not self.before:
             return
-        found = ask(db, UNMOVED, (text(self._before),))[0][0]
-        if found != len(self._before):
+        found = ask(db, UNMOVED, (text(self.before),))[0][0]
+        if found != len(self.before):
             raise Conflict("a schedule moved since it was read")
 
     def store(self, db: apsw.Connection) -> None:
-        if self._begun and (used := dict(ask(db, USED_EPOCHS, (text(self._begun),)))):
-            self._add_all(used)
-        if self._specs:
-            db.execute(PUT_SPECS, (text(self._specs),))
-        if self._timings:
-            db.execute(PUT_TIMINGS, (text(self._timings),))
-        if self._epochs:
-            db.execute(PUT_EPOCHS, (text(self._epochs), version("tzdata")))
-        if self._spans:
-            db.execute(PUT_SPANS, (text(self._spans), self._now))
+        if self.begun and (used := dict(ask(db, USED_EPOCHS, (text(self.begun),)))):
+            self.begin_after(used)
+        if self.specs:
+            db.execute(PUT_SPECS, (text(self.specs),))
+        if self.timings:
+            db.execute(PUT_TIMINGS, (text(self.timings),))
+        if self.epochs:
+            db.execute(PUT_EPOCHS, (text(self.epochs), version("tzdata")))
+        if self.spans:
+            db.execute(PUT_SPANS, (text(self.spans), self.now))
         if self.events:
             try:
-                db.execute(PUT_FIRES, (text([_fire_row(e) for e in self.events]), self._now))
+                db.execute(PUT_FIRES, (text([fire_row(e) for e in self.events]), self.now))
             except apsw.ConstraintError as problem:
                 fired = [event.trigger_id for event in self.events]
                 raise WindowsRepeated(fired) from problem
-
-
-def _after(write: TimingWrite, past: int) -> TimingWrite:
-    decision = write.decision
-    state = replace(decision.state, epoch=decision.state.epoch + past)
-    later = replace(decision, epoch=decision.epoch + past, state=state)
-    return replace(write, decision=later)
-
-
-def _fired(write: TimingWrite, number: EventId, revision: int | None, now: Moment) -> Event:
-    decision, fire = write.decision, write.decision.fire
-    assert fire is not None  # noqa: S101 - the caller looked
-    return Event(
-        id=number,
-        trigger_id=write.trigger_id,
-        accepted_at=now,
-        epoch=decision.epoch,
-        window=fire.window,
-        folded=fire.folded.count if fire.folded else 0,
-        folded_from=fire.folded.oldest if fire.folded else None,
-        last_fired_at=decision.state.last_fired_at,
-        revision_id=None if revision is None else RevisionId(revision),
-    )
-
-
-def _fire_row(e: Event) -> tuple[object, ...]:
-    key = (e.id, e.trigger_id, e.epoch, e.window)
-    return (*key, e.last_fired_at, e.folded, e.folded_from, e.revision_id)

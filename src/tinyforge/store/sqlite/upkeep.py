@@ -29,6 +29,7 @@ WHERE broken IS NOT NULL AND typeof(deleted_at) <> 'integer'"""
 PAUSED = "SELECT count(*) FROM timing WHERE paused_at IS NOT NULL"
 OPEN = "SELECT count(*) FROM events WHERE fanned_at IS NULL"
 UNPLANNED = "SELECT count(*) FROM unplanned"
+OLDEST_READY = "SELECT min(ready_at) FROM runs INDEXED BY run_queue WHERE state = 2"
 OLDEST_DUE = "SELECT min(due_at) FROM timing WHERE due_at IS NOT NULL"
 OLD_EVENTS = """
 SELECT id, trigger_id, coalesce(window_at, accepted_at), accepted_at FROM events
@@ -69,6 +70,8 @@ class UpkeepRows:
             broken=counts.broken,
             paused=counts.paused,
             runs={"queued": lanes.queued, "running": lanes.running},
+            unplaced=lanes.unplaced,
+            oldest_ready=counts.oldest_ready if lanes.queued else None,
             oldest_undecided=counts.oldest_undecided,
             open_events=counts.open_events,
             unplanned=counts.unplanned,
@@ -136,6 +139,7 @@ def _counts(db: apsw.Connection) -> Counts:
         broken={what: count for what, count in ask(db, BROKEN) if count},
         paused=one(PAUSED),
         runs={},
+        oldest_ready=ask(db, OLDEST_READY)[0][0],
         oldest_undecided=ask(db, OLDEST_DUE)[0][0],
         open_events=one(OPEN),
         unplanned=one(UNPLANNED),

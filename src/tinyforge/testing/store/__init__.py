@@ -9,7 +9,8 @@ class TestMyStore(StoreContract):
         async with bench.open() as store:
             yield store
 
-A store whose rows no other program can change sets `notices_hands = False`.
+A store whose rows no other program can change sets `notices_hands = False`; one whose columns keep
+their types, so that a hand cannot leave a text where a number belongs, `holds_any_type = False`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tinyforge.testing.store.dying import DyingContract
 from tinyforge.testing.store.hands import HandsContract
 from tinyforge.testing.store.keeping import KeepingContract
 from tinyforge.testing.store.logs import LogsContract
+from tinyforge.testing.store.placing import PlacingContract
 from tinyforge.testing.store.queues import QueuesContract
 from tinyforge.testing.store.sharing import SharingContract
 from tinyforge.testing.store.site import Bench
@@ -40,5 +42,6 @@ class StoreContract(
     LogsContract,
     KeepingContract,
     SharingContract,
+    PlacingContract,
 ):
     """All promises of `store.port`."""

@@ -162,10 +162,21 @@ class AcceptingContract:
     async def test_a_try_is_counted_before_it_is_tried(self, bench: Bench) -> None:
         async with bench.open() as store:
             event = await accept(store, await put_site(store))
-            assert [await store.note_try(event.id) for _ in range(2)] == [1, 2]
+        for tries in range(2):
+            async with bench.open() as store:
+                (left,) = await store.left_events(9)
+                assert left.tries == tries
+                assert await store.try_alone(event.id, counted=True)
         async with bench.open() as store:
             (left,) = await store.left_events(9)
             assert left.tries == 2
+            assert await store.try_alone(event.id, counted=False)
+            assert (await store.event(event.id)).tries == 2
+
+    async def test_what_has_its_results_is_not_tried_again(self, store: Store) -> None:
+        event, _ = await fire(store, await put_site(store))
+        assert not await store.try_alone(event.id, counted=True)
+        assert (await store.event(event.id)).tries == 0
 
     async def test_events_are_found_newest_first_in_pages(self, store: Store) -> None:
         site = await put_site(store)

@@ -12,6 +12,7 @@ PUT = "INSERT INTO triggers(id, name, kind, config) VALUES (1, 'by-hand', 'manua
 
 class HandsContract:
     notices_hands: ClassVar[bool] = True
+    holds_any_type: ClassVar[bool] = True
 
     async def test_our_own_changes_need_no_planning(self, store: Store) -> None:
         await put_site(store, Planned(spec=EVERY_MINUTE))
@@ -56,9 +57,10 @@ class HandsContract:
             return
         site = await put_site(store, Planned(spec=EVERY_MINUTE))
         where = f"WHERE trigger_id = {site.trigger.id}"
+        last_fired_at = "'soon'" if self.holds_any_type else "5"
         for changed, statement in (
             (0, f"UPDATE timing SET base = 5 {where}"),  # noqa: S608 - a number
-            (1, f"UPDATE timing SET last_fired_at = 'soon' {where}"),  # noqa: S608 - a number
+            (1, f"UPDATE timing SET last_fired_at = {last_fired_at} {where}"),  # noqa: S608 - a number
             (0, f"DELETE FROM timing {where}"),  # noqa: S608 - a number
         ):
             await bench.by_hand(statement)

@@ -9,6 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from tinyforge.clock import MINUTE, SECOND, Moment
+from tinyforge.labels import Labels
 from tinyforge.model import (
     Binding,
     BindingId,
@@ -26,6 +27,7 @@ from tinyforge.model import (
 from tinyforge.schedule import life
 from tinyforge.schedule.spec import Interval, Spec, Timetable, dump_spec
 from tinyforge.store.port import (
+    Abilities,
     BindingWrite,
     ConfigChange,
     FanOutBatch,
@@ -52,8 +54,8 @@ PLENTY = 1_000
 class Bench(Protocol):
     """One database of a store under test."""
 
-    def open(self) -> AbstractAsyncContextManager[Store]:
-        """Open it as a server that starts; what it held before is still there."""
+    def open(self, abilities: Abilities | None = None) -> AbstractAsyncContextManager[Store]:
+        """Open it as a server that starts, of version 1.0; what it held before is still there."""
         ...
 
     async def by_hand(self, statement: str) -> None:
@@ -74,6 +76,7 @@ class Planned(Struct, frozen=True, kw_only=True):
     kind: str = "manual"
     queue: Queue = Queue.LATEST
     workloads: int = 1
+    on: Labels = ()
     spec: Spec | None = None
 
 
@@ -103,6 +106,7 @@ def _new_site(store: Store, planned: Planned, now: Moment) -> Site:
             kind="command",
             config={"command": ["true"]},
             queue=planned.queue,
+            on=planned.on,
         )
         for number in range(planned.workloads)
     ]

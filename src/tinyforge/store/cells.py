@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from tinyforge.clock import SECOND, Micros
+from tinyforge.labels import Labels, read_labels
 from tinyforge.model import (
     DEFAULT_TIMEOUT,
     Binding,
@@ -36,7 +37,7 @@ NAME_LENGTH = 63
 
 TRIGGER = ("name", "kind", "config", "enabled", "managed_by", "revision_id", "broken")
 TRIGGER_ONLY = (*TRIGGER, "proved_from", "deleted_at")
-WORKLOAD = ("name", "kind", "config", "queue", "timeout", "retry", "idempotent")
+WORKLOAD = ("name", "kind", "config", "queue", "timeout", "retry", "idempotent", "place")
 WORKLOAD_ONLY = (*WORKLOAD, "managed_by", "revision_id", "broken", "deleted_at")
 BINDING = ("name", "trigger_id", "workload_id", "rule", "enabled")
 BINDING_ONLY = (*BINDING, "managed_by", "revision_id", "broken", "deleted_at")
@@ -190,6 +191,7 @@ def workload_of(row: Sequence[object]) -> Inspected:
         timeout=_timeout(read),
         retry=_retry(read),
         idempotent=read.maybe_flag("idempotent"),
+        on=_place(read),
         managed_by=read.text("managed_by", "api"),
         revision_id=_revision(read),
         broken=_broken(read),
@@ -200,7 +202,7 @@ def workload_of(row: Sequence[object]) -> Inspected:
 
 def sound_workload(row: Sequence[object]) -> Workload:
     """Read a row that was found in order; ValueError or TypeError where it is not any more."""
-    number, name, kind, config, queue, timeout, retry, idempotent, owner, revision = row
+    number, name, kind, config, queue, timeout, retry, idempotent, place, owner, revision = row
     rule = None if retry is None else msgspec.json.decode(_as_text(retry), type=Rule)
     return Workload(
         id=WorkloadId(_number(number)),
@@ -213,6 +215,7 @@ def sound_workload(row: Sequence[object]) -> Workload:
         if rule is None
         else Retry(attempts=rule.attempts, backoff=duration(rule.backoff)),
         idempotent=None if idempotent is None else bool(idempotent),
+        on=() if place is None else read_labels(_as_text(place)),
         managed_by=_as_text(owner),
         revision_id=None if revision is None else RevisionId(_number(revision)),
     )
@@ -339,6 +342,16 @@ def _retry(read: Reader) -> Retry:
             f'retry: {str(problem)[:100]}; write {{"attempts": 3, "backoff": "10s"}}'
         )
         return Retry()
+
+
+def _place(read: Reader) -> Labels:
+    if read.is_null("place"):
+        return ()
+    try:
+        return read_labels(read.text("place"))
+    except ValueError as problem:
+        read.problems.append(f"place: {problem}")
+        return ()
 
 
 def _binding_name(read: Reader) -> str:

@@ -7,32 +7,58 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeAlias, TypeVar
-from urllib.parse import urlsplit
+from typing import TypeAlias
 
 from msgspec import Struct, convert, field
 
 from tinyforge.clock import DAY, SECOND, Micros
 from tinyforge.errors import InvalidSettings
-from tinyforge.schedule.words import duration
+from tinyforge.labels import Labels, read_labels
+from tinyforge.settings.reading import (
+    LONGEST_KEPT,
+    Listen,
+    choice,
+    length,
+    read_database,
+    read_length,
+    read_listen,
+    read_path,
+    read_rate,
+    read_size,
+    read_switch,
+    read_text,
+    read_web_address,
+    whole,
+)
+
+__all__ = [
+    "BY_NAME",
+    "BY_VARIABLE",
+    "SETTINGS",
+    "Listen",
+    "LogFormat",
+    "LogLevel",
+    "Outbound",
+    "Setting",
+    "Settings",
+    "data_folder",
+    "database_address",
+    "deploys_at_once",
+    "misspelt",
+    "read_database",
+    "read_settings",
+]
 
 PREFIX = "TINYFORGE_"
 # what a command that we run finds in its environment: `tinyforge` may be called from there
 GIVEN_TO_RUNS = ("RUN_ID", "ATTEMPT", "WORKLOAD", "TRIGGER")
 GIVEN_OF_EVENTS = "EVENT_"
 
-HIGHEST_PORT = 65_535
 MOST_AT_ONCE = 10_000
 MOST_KEPT = 1_000_000
-LONGEST_KEPT = 3_650 * DAY
 LONGEST_GRACE = 3_600 * SECOND
-LONGEST_SIZE = 15  # digits
-SIZES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "B": 1, "": 1}
-YES = frozenset({"1", "true", "yes", "on"})
-NO = frozenset({"0", "false", "no", "off", ""})
 
 Value: TypeAlias = object
-E = TypeVar("E", bound=StrEnum)
 
 
 class LogFormat(StrEnum):
@@ -53,14 +79,6 @@ class Outbound(StrEnum):
     PUBLIC = "public"
 
 
-class Listen(Struct, frozen=True):
-    host: str
-    port: int  # 0: any free one
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
 def deploys_at_once() -> int:
     return max(8, 4 * (os.cpu_count() or 1))
 
@@ -69,7 +87,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What `serve` goes by. Lengths of time are microseconds, sizes bytes."""
 
     data: Path = Path("tinyforge-data")
+    database: str | None = None
     config: Path | None = None
+    labels: Labels = ()
     listen: Listen = Listen("127.0.0.1", 8270)
     strict: bool = False
     tick_interval: Micros = 30 * SECOND
@@ -95,6 +115,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     meaning: str
     default: str
     read: Callable[[str], Value]
+    word: str = ""  # of the flag, where it is not the name
 
     @property
     def variable(self) -> str:
@@ -102,115 +123,7 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     @property
     def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
-
-
-# --- how each kind of text is read
-
-
-def _path(text: str) -> Path:
-    if not text or "\0" in text:
-        raise ValueError(f"{text!r} is no path; write one such as /var/lib/tinyforge")
-    return Path(text).expanduser()
-
-
-def _text(text: str) -> str:
-    return text
-
-
-def _listen(text: str) -> Listen:
-    host, _, port = text.rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    right = bare and (":" not in bare or host.startswith("[")) and port.isascii() and port.isdigit()
-    if not right or int(port) > HIGHEST_PORT:
-        raise ValueError(f"{text!r} is not HOST:PORT; write for example 127.0.0.1:8270")
-    return Listen(bare, int(port))
-
-
-def _switch(text: str) -> bool:
-    if text.lower() in YES:
-        return True
-    if text.lower() in NO:
-        return False
-    raise ValueError(f"{text!r} is neither yes nor no; write 1 or 0")
-
-
-def _choice(kind: type[E]) -> Callable[[str], E]:
-    def read(text: str) -> E:
-        try:
-            return kind(text.lower())
-        except ValueError:
-            words = [str(one) for one in kind]
-            near = "".join(get_close_matches(text.lower(), words, 1)) or words[0]
-            raise ValueError(
-                f"{text!r} is none of {', '.join(words)}; write for example {near}"
-            ) from None
-
-    return read
-
-
-def _whole(lowest: int, highest: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        digits = text.replace("_", "")
-        if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(highest))):
-            raise ValueError(f"{text!r} is not a whole number; write {lowest} to {highest}")
-        if not lowest <= int(digits) <= highest:
-            raise ValueError(f"{text} is out of range; write {lowest} to {highest}")
-        return int(digits)
-
-    return read
-
-
-def _seconds_or_words(text: str) -> Micros:
-    """Take a bare number as seconds; it may be negative, for rule 1 has an answer to that."""
-    bare = text.removeprefix("-")
-    if bare.isascii() and bare.isdigit() and len(bare) <= len(str(LONGEST_KEPT)):
-        return int(text) * SECOND
-    return -duration(bare) if text.startswith("-") else duration(bare)
-
-
-def _length(lowest: Micros, highest: Micros, example: str) -> Callable[[str], Micros]:
-    def read(text: str) -> Micros:
-        length = _seconds_or_words(text)
-        if not lowest <= length <= highest:
-            raise ValueError(
-                f"{text} is out of range; write {lowest // SECOND}s to {highest // SECOND}s,"
-                f" for example {example}"
-            )
-        return length
-
-    return read
-
-
-def _size(text: str) -> int:
-    number = text.rstrip("BKMGTi")
-    unit = text[len(number) :]
-    if not (
-        number.isascii() and number.isdigit() and len(number) <= LONGEST_SIZE and unit in SIZES
-    ):
-        raise ValueError(f"{text!r} is no size; write for example 500MiB, 1GiB or 1073741824")
-    return int(number) * SIZES[unit]
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate <= 1e6:  # noqa: PLR2004 - NaN and infinity fail as well
-        raise ValueError(f"{text!r} is no rate; write runs per second above 0, for example 20")
-    return rate
-
-
-def _web_address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        known = False
-    if not known or any(letter <= " " for letter in text):
-        raise ValueError("this is no address to call; write https://HOST/PATH")
-    return text
+        return "--" + (self.word or self.name.replace("_", "-"))
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -218,109 +131,122 @@ SETTINGS: tuple[Setting, ...] = (
         name="data",
         meaning="The folder that holds everything: the database, its lock and the socket.",
         default="./tinyforge-data",
-        read=_path,
+        read=read_path,
+    ),
+    Setting(
+        name="database",
+        meaning="A PostgreSQL that several servers share, such as postgresql://USER@HOST/NAME.",
+        default="a file in the data folder",
+        read=read_database,
     ),
     Setting(
         name="config",
         meaning="A manifest that is applied before the first sweep, and again on SIGHUP.",
         default="none",
-        read=_path,
+        read=read_path,
+    ),
+    Setting(
+        name="labels",
+        meaning="What this server carries, KEY=VALUE with commas between: workloads ask for it.",
+        default="none",
+        read=read_labels,
+        word="label",
     ),
     Setting(
         name="listen",
         meaning="HOST:PORT that answers /metrics, /healthz and /readyz.",
         default="127.0.0.1:8270",
-        read=_listen,
+        read=read_listen,
     ),
     Setting(
         name="strict",
         meaning="Whether a manifest with mistakes keeps the server from starting.",
         default="no",
-        read=_switch,
+        read=read_switch,
     ),
     Setting(
         name="tick_interval",
         meaning="The longest time between two sweeps, 1s to 5m.",
         default="30s",
-        read=_seconds_or_words,
+        read=read_length,
     ),
     Setting(
         name="concurrency",
-        meaning="Runs that may be deployed at once.",
+        meaning="Runs that this server may deploy at once.",
         default="4 for each core, at least 8",
-        read=_whole(1, MOST_AT_ONCE),
+        read=whole(1, MOST_AT_ONCE),
     ),
     Setting(
         name="catch_up_rate",
-        meaning="Runs per second that are begun for events that come late.",
+        meaning="Runs per second that this server begins for events that come late.",
         default="unlimited",
-        read=_rate,
+        read=read_rate,
     ),
     Setting(
         name="grace",
         meaning="How long running deploys may go on after the server was told to stop.",
         default="30s",
-        read=_length(0, LONGEST_GRACE, "30s"),
+        read=length(0, LONGEST_GRACE, "30s"),
     ),
     Setting(
         name="log_format",
         meaning="console, json, or auto: console on a terminal, else json.",
         default="auto",
-        read=_choice(LogFormat),
+        read=choice(LogFormat),
     ),
     Setting(
         name="log_level",
         meaning="The least that is logged: debug, info, warning or error.",
         default="info",
-        read=_choice(LogLevel),
+        read=choice(LogLevel),
     ),
     Setting(
         name="heartbeat_url",
         meaning="An address that is called after every sweep that could record.",
         default="none",
-        read=_web_address,
+        read=read_web_address,
     ),
     Setting(
         name="keep_history",
         meaning="How long events, results, runs and skipped windows are kept.",
         default="90d",
-        read=_length(DAY, LONGEST_KEPT, "90d"),
+        read=length(DAY, LONGEST_KEPT, "90d"),
     ),
     Setting(
         name="keep_decisions",
         meaning="Decisions of each trigger that are kept whatever their age.",
         default="100",
-        read=_whole(1, MOST_KEPT),
+        read=whole(1, MOST_KEPT),
     ),
     Setting(
         name="keep_logs",
         meaning="How long the logs of runs are kept.",
         default="30d",
-        read=_length(0, LONGEST_KEPT, "30d"),
+        read=length(0, LONGEST_KEPT, "30d"),
     ),
     Setting(
         name="keep_log_bytes",
         meaning="Bytes that all logs of runs may take; the oldest runs' go first.",
         default="1GiB",
-        read=_size,
+        read=read_size,
     ),
     Setting(
         name="metrics_names",
         meaning="Whether metrics of fires carry the triggers' names.",
         default="no",
-        read=_switch,
+        read=read_switch,
     ),
     Setting(
         name="outbound",
         meaning="What an http workload may call: all, or public addresses alone.",
         default="all",
-        read=_choice(Outbound),
+        read=choice(Outbound),
     ),
     Setting(
         name="crash_at",
         meaning="A named point at which the process ends itself, for tests of restarts.",
         default="none",
-        read=_text,
+        read=read_text,
     ),
 )
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
@@ -357,10 +283,15 @@ def data_folder(environment: Mapping[str, str], flag: str | None) -> Path:
     if flag is None and text == "":
         return Settings().data
     try:
-        return _path(text)
+        return read_path(text)
     except ValueError as problem:
         name = "--data" if flag is not None else "TINYFORGE_DATA"
         raise InvalidSettings((f"{name}: {problem}",)) from None
+
+
+def database_address(environment: Mapping[str, str]) -> str | None:
+    """Return what stands for the database, unread: None where it is the file."""
+    return environment.get("TINYFORGE_DATABASE") or None
 
 
 def misspelt(environment: Mapping[str, str]) -> list[str]:

@@ -1,0 +1,23 @@
+"""What users can do with an engine, put together from its parts."""
+
+from __future__ import annotations
+
+from tinyforge.operations.door import Operations, Parts, open_door
+from tinyforge.operations.serving import Serving
+from tinyforge.server.assembly import Engine
+
+
+def doors_of(engine: Engine, serving: Serving) -> Operations:
+    return open_door(
+        Parts(
+            store=engine.store,
+            plugins=engine.plugins,
+            plans=engine.planner,
+            fires=engine.intake,
+            ticks=engine.ticker,
+            works=engine.runner,
+            clock=engine.clock,
+            observe=engine.observe,
+            serving=serving,
+        )
+    )

@@ -1,0 +1,1 @@
+"""PostgreSQL, served by several replicas: it is their one coordinator."""
