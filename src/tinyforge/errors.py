@@ -7,10 +7,19 @@ TinyforgeError
 ├── InvalidManifest     (422)  all mistakes of a manifest at once
 ├── UnknownKind         (422)
 ├── Refused             (409)  understood, and not allowed: says what to do instead
+│   ├── Unproved        (401)  nobody knows who calls
+│   ├── Forbidden       (403)  who calls may not do this
+│   ├── Outdated        (412)  the row is no longer what the caller read
+│   ├── Unconditional   (428)  a change of a row that does not say which version it is of
+│   ├── Reused          (422)  an idempotency key that came with another body before
+│   └── Crowded         (429)  there are as many of these as there may be
 ├── StoreUnavailable    (503)  the database cannot record
 ├── NewerSchema         (start-up) the database was written by a newer program
 ├── DataInUse           (start-up) another process serves this data folder
 ├── InvalidSettings     (start-up) all mistakes of environment and flags at once
+├── SealFailed          (500) what is sealed in the database cannot be opened
+│   ├── KeyMissing      (also start-up) the key that it wants is not there
+│   └── SealBroken      it was changed, or belongs somewhere else
 ├── MatchFailed         (recorded as a binding's result; never reaches a transport)
 ├── OutboundFailed      (ends up in a DeployFailed or a log line) a call that got no answer
 └── DeployFailed        (recorded on the run; never reaches a transport)
@@ -79,6 +88,34 @@ class Refused(TinyforgeError):
         self.fix = fix
 
 
+class Unproved(Refused):
+    """A call without a proof of who calls, or with a wrong one. *reason* is one word, for metrics."""
+
+    def __init__(self, reason: str, problem: str, fix: str) -> None:
+        super().__init__(problem, fix)
+        self.reason = reason
+
+
+class Forbidden(Refused):
+    """Known who calls, and not allowed."""
+
+
+class Outdated(Refused):
+    """The row changed since it was read."""
+
+
+class Unconditional(Refused):
+    """A change that would overwrite what the caller may never have read."""
+
+
+class Reused(Refused):
+    """The key of an earlier call, with something else to do."""
+
+
+class Crowded(Refused):
+    """As many as there may be at once."""
+
+
 class StoreUnavailable(TinyforgeError):
     def __init__(self, problem: str) -> None:
         super().__init__(f"the database cannot record: {problem}")
@@ -107,6 +144,33 @@ class InvalidSettings(TinyforgeError):
     def __init__(self, mistakes: tuple[str, ...]) -> None:
         super().__init__("\n".join(mistakes))
         self.mistakes = mistakes
+
+
+class SealFailed(TinyforgeError):
+    """Something sealed stays closed. *key_id*: of the key that it wants."""
+
+    def __init__(self, key_id: str, problem: str) -> None:
+        super().__init__(problem)
+        self.key_id = key_id
+
+
+class KeyMissing(SealFailed):
+    def __init__(self, key_id: str, path: str) -> None:
+        super().__init__(
+            key_id,
+            f"the key {key_id} is wanted, and {path} does not hold it:"
+            " put the file back that does, or give it as TINYFORGE_KEY_FILE",
+        )
+        self.path = path
+
+
+class SealBroken(SealFailed):
+    def __init__(self, key_id: str) -> None:
+        named = f" with the key {key_id}" if key_id else ""
+        super().__init__(
+            key_id,
+            f"what is sealed cannot be opened{named}: it was changed, or stands in another's place",
+        )
 
 
 class MatchFailed(TinyforgeError):
