@@ -46,6 +46,9 @@ def least(permission: Permission) -> Role:
     return next(role for role, held in HELD.items() if permission in held)
 
 
+LOCAL: Final = "local"
+
+
 class Caller(Struct, frozen=True, kw_only=True):
     """Who asks. Names of None: all; else those alone, and what belongs to them."""
 
@@ -54,6 +57,11 @@ class Caller(Struct, frozen=True, kw_only=True):
     triggers: frozenset[str] | None = None
     workloads: frozenset[str] | None = None
     source: str = ""  # the address that it comes from, as far as that can be trusted
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it comes over the Unix socket, or is the server itself: it may name anything."""
+        return self.source == LOCAL
 
     @property
     def is_narrowed(self) -> bool:
@@ -104,8 +112,8 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 def local(user: str) -> Caller:
     """Return who comes over the Unix socket, or works on the file itself: an admin."""
-    return Caller(actor=f"local:{user}", role=Role.ADMIN, source="local")
+    return Caller(actor=f"local:{user}", role=Role.ADMIN, source=LOCAL)
 
 
-ITSELF: Final = Caller(actor="--config", role=Role.ADMIN, source="local")
+ITSELF: Final = Caller(actor="--config", role=Role.ADMIN, source=LOCAL)
 """The server, where it does what it was started with."""
