@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tinyforge.changes import EVENTS, Change
 from tinyforge.clock import MINUTE, Micros, Moment
 from tinyforge.kinds import Matcher, TriggerKind
 from tinyforge.model import Json
 from tinyforge.rules import compile_rule
+from tinyforge.sizes import read_size
 
 __all__ = [
     "EVENTS",
@@ -66,14 +68,44 @@ class Verified(Struct, frozen=True, kw_only=True):
     secret: int | None = None
 
 
+LARGEST_BODY = 64 << 20  # bytes; no config may ask for more
+
+
+@dataclass(frozen=True, kw_only=True)
 class Receives(TriggerKind, ABC):
     """A trigger kind with an endpoint."""
 
     fills: ClassVar[frozenset[str]]  # the keys of a match rule that its changes can answer
     usual_events: ClassVar[tuple[str, ...]]  # where a rule names no `events`
+    sends: ClassVar[tuple[str, ...]] = EVENTS  # those that its changes can be
+    usual_body: ClassVar[int] = 1 << 20  # bytes; what is taken where the config says nothing
+
+    max_body: Annotated[str | int | None, Meta(description="the largest body taken")] = None
+
+    def __post_init__(self) -> None:
+        found = "\n".join(self.wrong_body())
+        if found:
+            raise ValueError(found)
+
+    def wrong_body(self) -> Iterator[str]:
+        """Yield what is wrong with `max_body`; a `__post_init__` of a kind's own says it too."""
+        try:
+            if not 0 < self.largest_body <= LARGEST_BODY:
+                yield "max_body: must be from 1 B to 64MiB"
+        except ValueError as problem:
+            yield f"max_body: {problem}"
+
+    @property
+    def largest_body(self) -> int:
+        """Return how many bytes of a body are taken."""
+        return self.usual_body if self.max_body is None else read_size(str(self.max_body))
+
+    def sent(self) -> Sequence[str]:
+        """Return the events that its changes can be; the one that is usual comes first."""
+        return self.sends
 
     def matcher(self, rule: Json) -> Matcher:
-        return compile_rule(rule, self.fills, self.usual_events)
+        return compile_rule(rule, self.fills, self.usual_events, self.sent())
 
     @property
     def is_unsigned(self) -> bool:
@@ -92,3 +124,15 @@ class Receives(TriggerKind, ABC):
     @abstractmethod
     def read(self, delivery: Delivery) -> Accepted | Ignored | Refused:
         """Parse a verified delivery. Total: whatever it holds, one of the three is returned."""
+
+    def setup(self, url: str) -> Sequence[str]:
+        """Say, click by click, what to enter at the provider so that it calls *url*."""
+        return (f"have your provider send its webhooks to {url}, by POST",)
+
+    def sample(self, change: Change, at: Moment) -> Delivery:  # noqa: ARG002 - says nothing of it
+        """Return what the provider would send of *change* at *at*, signed with the first secret.
+
+        `verify` and `read` take it. Raises ValueError where the provider never says such a thing,
+        Unresolved where the secret has no value.
+        """
+        raise ValueError("its kind brings no sample; have its provider send something")

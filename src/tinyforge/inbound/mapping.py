@@ -10,6 +10,8 @@ from tinyforge.inbound.images import is_digest
 from tinyforge.inbound.refs import HEADS, TAGS, beyond, commit_of
 from tinyforge.pointer import follow, is_pointer
 
+MOST_PLACES = 100  # of a list in a sample
+
 FIELDS = (
     "repository",
     "ref",
@@ -93,3 +95,35 @@ class Mapped:
 
     def _at(self, name: str) -> object:
         return follow(self._payload, self._fields[name]) if name in self._fields else None
+
+
+def payload_of(fields: Mapping[str, str], facts: Mapping[str, object]) -> object:
+    """Return JSON in which the pointers of *fields* lead to *facts*; ValueError: none can.
+
+    A number in a pointer is taken for the place in a list.
+    """
+    payload: dict[str, object] = {}
+    for name, pointer in fields.items():
+        *way, last = pointer.split("/")[1:] or [""]
+        inner = payload
+        for token in way:
+            found = inner.setdefault(_key(token), {})
+            if not isinstance(found, dict):
+                taken = f"fields: {name}: {pointer} leads through another field"
+                raise ValueError(taken)  # noqa: TRY004 - the config is wrong, not a type
+            inner = found
+        inner[_key(last)] = facts[name]
+    return _with_lists(payload)
+
+
+def _key(token: str) -> str:
+    return token.replace("~1", "/").replace("~0", "~")
+
+
+def _with_lists(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _with_lists(one) for key, one in value.items()}
+    if not inner or not all(key.isdigit() and key.isascii() for key in inner):
+        return inner
+    return [inner.get(str(place)) for place in range(min(MOST_PLACES, max(map(int, inner)) + 1))]

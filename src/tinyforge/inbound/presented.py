@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from tinyforge.deliveries import Delivery, Refused, Verified
 from tinyforge.inbound.proof import SecretConfig, prove, raw, same, signs, unproved
+from tinyforge.inbound.samples import first_secret, with_header
 from tinyforge.inbound.standard import decoded
 
 Encoding: TypeAlias = Literal["hex", "base64"]
@@ -77,3 +79,18 @@ def _from_hex(text: str) -> bytes | None:
         return bytes.fromhex(text) if text.isalnum() else None  # fromhex skips spaces
     except ValueError:
         return None
+
+
+def sign(secret: SecretConfig, sent: Delivery, written: Signature) -> Delivery:
+    """Return *sent* with its signature by the first secret, as *written*."""
+    digest = hmac.digest(first_secret(secret), sent.body, written.algorithm)
+    in_base64 = written.encoding == "base64"
+    shown = base64.b64encode(digest).decode() if in_base64 else digest.hex()
+    return with_header(sent, written.header.lower(), written.prefix + shown)
+
+
+def authorize(secret: SecretConfig, sent: Delivery, scheme: Literal["bearer", "basic"]) -> Delivery:
+    """Return *sent* with the first secret in `Authorization`."""
+    value = first_secret(secret)
+    token = base64.b64encode(value) if scheme == "basic" else value
+    return with_header(sent, "authorization", f"{scheme.title()} {token.decode()}")

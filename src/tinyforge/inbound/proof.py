@@ -6,13 +6,14 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 from tinyforge.deliveries import Delivery, Refused, Verified
 from tinyforge.errors import Unresolved
-from tinyforge.references import resolve
+from tinyforge.kinds import SECRET
+from tinyforge.references import has_references, masked, names_sealed, resolve
 
-SecretConfig: TypeAlias = str | tuple[str, ...]
+SecretConfig: TypeAlias = Annotated[str | tuple[str, ...], SECRET]
 
 MEANING = (
     "what the sender proves itself with: one value, or a list of two while you change it;"
@@ -110,3 +111,11 @@ def raw(header: str) -> bytes:
 
 def _sha256(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()
+
+
+def told(secret: SecretConfig | None) -> str:
+    """Say which value to enter at a provider; never the value."""
+    named = [one for one in secrets_of(secret) if has_references(one) and not names_sealed(one)]
+    if not named:
+        return "the secret that you gave this trigger"
+    return " or, while you change it, ".join(f"the value of {masked(one)}" for one in named)

@@ -15,8 +15,10 @@ from tinyforge.inbound.proof import (
     SecretConfig,
     prove_authorization,
     refuse,
+    told,
     wrong_secret,
 )
+from tinyforge.inbound.samples import first_secret, with_header
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,7 @@ class UnsignedRegistry(Receives, ABC):
 
     fills: ClassVar[frozenset[str]] = REGISTRY_KEYS
     usual_events: ClassVar[tuple[str, ...]] = ("image",)
+    sends: ClassVar[tuple[str, ...]] = ("image",)
 
     @property
     def is_unsigned(self) -> bool:
@@ -43,7 +46,7 @@ class Registry(UnsignedRegistry, ABC):
     )
 
     def __post_init__(self) -> None:
-        refuse(wrong_secret(self.secret))
+        refuse([*self.wrong_body(), *wrong_secret(self.secret)])
 
     @property
     def is_unsigned(self) -> bool:
@@ -53,3 +56,13 @@ class Registry(UnsignedRegistry, ABC):
         if self.secret is None:
             return super().verify(delivery)
         return prove_authorization(self.secret, delivery)
+
+    def signed(self, sent: Delivery) -> Delivery:
+        """Return *sent* as the registry sends it: with the secret, where one is set."""
+        if self.secret is None:
+            return sent
+        return with_header(sent, "authorization", first_secret(self.secret).decode())
+
+    def told_secret(self) -> str:
+        """Say what stands in `Authorization`."""
+        return told(self.secret) if self.secret else "nothing: the URL alone is the secret"

@@ -11,6 +11,7 @@ from tinyforge.clock import MINUTE, SECOND
 from tinyforge.deliveries import Delivery, Refused, Verified
 from tinyforge.errors import Unresolved
 from tinyforge.inbound.proof import SecretConfig, prove, raw, secrets_of, unproved
+from tinyforge.inbound.samples import first_secret, seconds, with_header
 from tinyforge.references import has_references
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
@@ -87,3 +88,14 @@ def _base64_of(secret: str) -> str:
 def _fits(key: bytes, message: bytes, signatures: list[bytes]) -> bool:
     expected = hmac.digest(key, message, "sha256")
     return any(hmac.compare_digest(expected, one) for one in signatures)
+
+
+def sign_standard(secret: SecretConfig, sent: Delivery, identity: str) -> Delivery:
+    """Return *sent* with the three headers, signed with the first secret."""
+    key = next(iter(_keys(first_secret(secret))))
+    moment = str(seconds(sent.at))
+    message = b".".join((identity.encode(), moment.encode(), sent.body))
+    digest = base64.b64encode(hmac.digest(key, message, "sha256")).decode()
+    for name, value in ((ID, identity), (TIMESTAMP, moment), (SIGNATURE, VERSION + digest)):
+        sent = with_header(sent, name, value)
+    return sent

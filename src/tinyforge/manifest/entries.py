@@ -31,6 +31,7 @@ class TriggerEntry(Struct, frozen=True, kw_only=True):
     kind: str
     config: Json
     enabled: bool
+    endpoint: str | None = None  # as written; only of a kind that receives
     line: int
 
 
@@ -65,7 +66,8 @@ class Document(Struct, frozen=True, kw_only=True):
     bindings: Mapping[str, BindingEntry]
     misread: frozenset[tuple[str, str]]  # (section, name) of rows that are there, with mistakes
     mistakes: Mistakes
+    by_api: bool = False  # it is one row that somebody wrote through the API
 
     @property
     def owner(self) -> str:
-        return f"manifest:{self.name}"
+        return "api" if self.by_api else f"manifest:{self.name}"

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from secrets import token_urlsafe
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from tinyforge.manifest.endpoints import Follow, Follower, refuse_shared
 from tinyforge.manifest.ends import Around, check_ends
 from tinyforge.manifest.entries import Document
 from tinyforge.manifest.follows import unheard
 from tinyforge.manifest.mistakes import Mistakes
-from tinyforge.manifest.pruning import Deletions, deletions
-from tinyforge.manifest.side import Action, Difference, R, Row, Side, writes
+from tinyforge.manifest.pruning import Deletions, deletions, removal
+from tinyforge.manifest.side import Action, Difference, R, Row, Side, Step, writes
 from tinyforge.model import (
     Binding,
     BindingId,
@@ -28,18 +31,31 @@ from tinyforge.model import (
 )
 from tinyforge.plugins import Plugins
 from tinyforge.store.definition import binding_form, trigger_form, workload_form
-from tinyforge.store.port import BindingWrite, Catalog, TriggerWrite, What, WorkloadWrite
+from tinyforge.store.endpoints import EndpointDraft, NewPath
+from tinyforge.store.port import (
+    BindingWrite,
+    Catalog,
+    EndpointWrite,
+    TriggerWrite,
+    What,
+    WorkloadWrite,
+)
 
 REACHED = (Action.CREATE, Action.UPDATE, Action.ADOPT)
 
 
 class Terms(Struct, frozen=True, kw_only=True):
-    """*prune*: own rows that are no longer in the file go. *adopt*: others' rows become own."""
+    """*prune*: own rows that are no longer in the file go. *adopt*: others' rows become own.
+
+    *remove*: the one row that goes, whoever owns it.
+    """
 
     plugins: Plugins
     new_id: Callable[[], int]
+    new_path: NewPath = token_urlsafe
     prune: bool = False
     adopt: bool = False
+    remove: tuple[What, str] | None = None
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -53,11 +69,12 @@ class Plan(Struct, frozen=True, kw_only=True):
     triggers: Sequence[TriggerWrite]
     workloads: Sequence[WorkloadWrite]
     bindings: Sequence[BindingWrite]
+    endpoints: Sequence[EndpointDraft | EndpointWrite] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.triggers or self.workloads or self.bindings)
+        return not (self.triggers or self.workloads or self.bindings or self.endpoints)
 
 
 def compare(document: Document, catalog: Catalog, terms: Terms) -> Plan:
@@ -66,16 +83,23 @@ def compare(document: Document, catalog: Catalog, terms: Terms) -> Plan:
     InvalidManifest with every mistake of the document, and those that only the catalog shows.
     """
     mistakes = document.mistakes.copy()
-    gone = deletions(document, catalog, mistakes) if terms.prune else Deletions()
+    gone = _gone(document, catalog, terms, mistakes)
     around = _around(catalog, gone)
     check_ends(document, around, terms.plugins, mistakes)
     if not terms.adopt:
         _refuse_others(document, catalog, mistakes)
+    refuse_shared(document.triggers, catalog, mistakes)
     if len(mistakes):
         raise mistakes.error()
     workloads = {*around.workloads, *document.workloads}
     warnings = tuple(unheard(document, workloads, terms.plugins))
-    return _Comparison(document, catalog, terms.new_id).plan(gone, warnings)
+    return _Comparison(document, catalog, terms).plan(gone, warnings)
+
+
+def _gone(document: Document, catalog: Catalog, terms: Terms, mistakes: Mistakes) -> Deletions:
+    if terms.remove is not None:
+        return removal(*terms.remove, catalog)
+    return deletions(document, catalog, mistakes) if terms.prune else Deletions()
 
 
 def _around(catalog: Catalog, gone: Deletions) -> Around:
@@ -106,16 +130,17 @@ def _refuse_others(document: Document, catalog: Catalog, mistakes: Mistakes) -> 
 
 
 class _Comparison:
-    def __init__(self, document: Document, catalog: Catalog, new_id: Callable[[], int]) -> None:
+    def __init__(self, document: Document, catalog: Catalog, terms: Terms) -> None:
         self._document = document
         self._catalog = catalog
-        self._new_id = new_id
+        self._terms = terms
 
     def plan(self, gone: Deletions, warnings: Sequence[str]) -> Plan:
         workloads, triggers = self._workloads(), self._triggers()
         bindings = self._bindings(triggers, workloads)
         workload_steps = list(workloads.steps(gone.workloads))
-        trigger_steps = list(triggers.steps(gone.triggers))
+        endpoints = self._endpoints(triggers)
+        trigger_steps = _with_endpoints(list(triggers.steps(gone.triggers)), endpoints)
         binding_steps = list(bindings.steps(gone.bindings))
         steps = (workload_steps, trigger_steps, binding_steps)
         differences = [step.difference for side in steps for step in side]
@@ -129,6 +154,7 @@ class _Comparison:
             workloads=[WorkloadWrite(**one._asdict()) for one in writes(workload_steps)],
             triggers=[TriggerWrite(**one._asdict()) for one in writes(trigger_steps)],
             bindings=[BindingWrite(**one._asdict()) for one in writes(binding_steps)],
+            endpoints=[one for each in endpoints.values() for one in each.writes],
         )
 
     def _workloads(self) -> Side[Workload]:
@@ -167,6 +193,16 @@ class _Comparison:
         }
         return self._side("trigger", wanted, found, trigger_form)
 
+    def _endpoints(self, triggers: Side[Trigger]) -> Mapping[str, Follow]:
+        """Return what becomes of endpoints, by the names of triggers for which anything does."""
+        terms, catalog = self._terms, self._catalog
+        follower = Follower(terms.plugins, terms.new_path, catalog.endpoints)
+        follows = {
+            name: follower.follow(entry, triggers.wanted[name], triggers.found.get(name))
+            for name, entry in self._document.triggers.items()
+        }
+        return {name: one for name, one in follows.items() if one.writes}
+
     def _bindings(self, triggers: Side[Trigger], workloads: Side[Workload]) -> Side[Binding]:
         found = {row.name: row for row in self._catalog.bindings}
         trigger_ids = triggers.ids()
@@ -195,8 +231,35 @@ class _Comparison:
         return Side(what=what, owner=self._document.owner, wanted=wanted, found=found, form=form)
 
     def _id_of(self, found: Row | None) -> int:
-        return self._new_id() if found is None else found.id
+        return self._terms.new_id() if found is None else found.id
 
 
 def _revision_of(found: Row | None) -> RevisionId | None:
     return None if found is None else found.revision_id
+
+
+def _with_endpoints(
+    steps: Sequence[Step[Trigger]], endpoints: Mapping[str, Follow]
+) -> list[Step[Trigger]]:
+    """Say of each trigger what becomes of its endpoint too, also where nothing else does."""
+    seen = {step.difference.name for step in steps}
+    more = [
+        Step(_with_endpoint(Difference(what="trigger", name=name, action=Action.UPDATE), one), None)
+        for name, one in endpoints.items()
+        if name not in seen and one.is_seen
+    ]
+    told = [
+        Step(_with_endpoint(step.difference, endpoints[step.difference.name]), step.write)
+        if step.difference.name in endpoints
+        else step
+        for step in steps
+    ]
+    return [*told, *more]
+
+
+def _with_endpoint(difference: Difference, follow: Follow) -> Difference:
+    return replace(
+        difference,
+        changes=(*difference.changes, *follow.changes),
+        notes=(*difference.notes, *follow.notes),
+    )

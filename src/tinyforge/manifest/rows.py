@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from tinyforge.errors import InvalidConfig, UnknownKind
 from tinyforge.labels import Labels, labels
-from tinyforge.manifest import entries
+from tinyforge.manifest import endpoints, entries
 from tinyforge.manifest.entries import BindingEntry, TriggerEntry, WorkloadEntry
 from tinyforge.manifest.fields import Fields, field_of, named
 from tinyforge.manifest.mistakes import Mistakes, quoted, quoted_name, suggestion
@@ -39,8 +39,9 @@ class _KindConfig(Struct, frozen=True):
 
 
 class Rows:
-    def __init__(self, plugins: Plugins, mistakes: Mistakes) -> None:
+    def __init__(self, plugins: Plugins, mistakes: Mistakes, *, resolving: bool = True) -> None:
         self._plugins = plugins
+        self._resolving = resolving
         self._mistakes = mistakes
         self._kind_keys: dict[tuple[Role, str], tuple[str, ...]] = {}
 
@@ -74,6 +75,7 @@ class Rows:
             kind=found.kind,
             config=found.config,
             enabled=fields.flag("enabled") is not False,
+            endpoint=self._endpoint(fields, found),
             line=node.key_line,
         )
         return entry if fields.is_clean else None
@@ -133,7 +135,9 @@ class Rows:
         except UnknownKind as problem:
             fields.wrong("kind", str(problem))
             return {}
-        fields.refuse_unknown((*COMMON[role], *own))
+        receives = role == "trigger" and self._plugins.receives(kind)
+        common = (*COMMON[role], *((endpoints.KEY,) if receives else ()))
+        fields.refuse_unknown((*common, *own))
         config = fields.config(own)
         try:
             if role == "trigger":
@@ -143,9 +147,19 @@ class Rows:
         except InvalidConfig:
             for field, what in self._plugins.mistakes(role, kind, config):
                 fields.wrong(field or "", what)
-        for pointer, what in unresolved(config):
+        for pointer, what in unresolved(config) if self._resolving else ():
             fields.wrong(field_of(config, pointer), f"{what}; give it a value there first")
         return config
+
+    def _endpoint(self, fields: Fields, found: _KindConfig) -> str | None:
+        """Return what a trigger of a kind that receives says of its endpoint."""
+        if not fields.has(endpoints.KEY) or not self._plugins.receives(found.kind):
+            return None
+        try:
+            kind = self._plugins.trigger(found.kind, found.config)
+        except InvalidConfig:
+            return None  # which is said already
+        return endpoints.read_endpoint(fields, kind, resolving=self._resolving)
 
     def _keys_of(self, role: Role, kind: str) -> tuple[str, ...]:
         """Return the keys of *kind* without those that mean the same in every row."""

@@ -13,6 +13,7 @@ from typing import Generic, Literal, TypeAlias, TypeGuard, TypeVar
 
 import msgspec
 
+from tinyforge.deliveries import Receives
 from tinyforge.errors import InvalidConfig, UnknownKind
 from tinyforge.kinds import API, FollowsRuns, TriggerKind, WorkloadKind
 from tinyforge.model import Json
@@ -64,9 +65,20 @@ class Plugins:
         """Return the config keys of *kind*; raise UnknownKind."""
         return self._schema(role, kind).fields
 
+    def secret_fields(self, role: Role, kind: str) -> frozenset[str]:
+        """Return the config keys of *kind* that hold secrets; raise UnknownKind."""
+        return self._schema(role, kind).secret_fields
+
     def idempotent(self, kind: str) -> bool:
         """Say whether this workload kind may run again after its worker died."""
         return self._workloads.schema(kind).cls.idempotent
+
+    def receives(self, kind: str) -> bool:
+        """Say whether triggers of this kind have an endpoint; False where it is not installed."""
+        try:
+            return issubclass(self._triggers.schema(kind).cls, Receives)
+        except UnknownKind:
+            return False
 
     def following_kinds(self) -> list[str]:
         """Return the installed trigger kinds that fire because a run ended."""

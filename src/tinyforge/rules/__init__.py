@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from tinyforge.changes import Change
+from tinyforge.changes import EVENTS, Change
 from tinyforge.kinds import Match, Matcher
 from tinyforge.model import Event, Json
 from tinyforge.rules.keys import event_of, known_files, why_unknown
@@ -20,13 +20,20 @@ MOST_REASONS = 3  # of an event with many changes
 _readings = Readings()
 
 
-def compile_rule(rule: Json, fills: Collection[str], usual_events: Sequence[str]) -> Matcher:
+def compile_rule(
+    rule: Json,
+    fills: Collection[str],
+    usual_events: Sequence[str],
+    sends: Sequence[str] = EVENTS,
+) -> Matcher:
     """Return the matcher of *rule* for a kind whose changes can answer the keys in *fills*.
+
+    They are of the events in *sends*, and of those in *usual_events* where a rule names none.
 
     Raises ValueError with a line of `field: what; the fix` for everything that is wrong. The
     matcher names the last change that fits; it raises MatchFailed where `when` has no answer.
     """
-    reader = RuleReader(rule, fills, usual_events)
+    reader = RuleReader(rule, fills, usual_events, sends)
     compiled = reader.read()
     if reader.mistakes:
         raise ValueError("\n".join(reader.mistakes))

@@ -61,17 +61,24 @@ class Rule(Struct, frozen=True, kw_only=True):
 class RuleReader:
     """Reads one rule; *mistakes* are lines of `field: what; the fix`."""
 
-    def __init__(self, rule: Json, fills: Collection[str], usual_events: Sequence[str]) -> None:
+    def __init__(
+        self,
+        rule: Json,
+        fills: Collection[str],
+        usual_events: Sequence[str],
+        sends: Sequence[str],
+    ) -> None:
         self._rule = rule
         self._fills = {*fills, *ALWAYS}
         self._usual = tuple(usual_events)
+        self._sends = tuple(sends)
         self.mistakes: list[str] = []
 
     def read(self) -> Rule:
         """Return the rule; only without *mistakes* is it worth anything."""
         for key in self._rule:
             self._check_key(key)
-        events = self._texts("events", _event)
+        events = self._texts("events", self._event)
         self._check_events(events or self._usual)
         tests = [Events(events or self._usual), *self._named(), *self._markers(), *self._paths()]
         return Rule(
@@ -98,6 +105,14 @@ class RuleReader:
                     f"{key}: never comes with {any_of(events)}; name an event that has it,"
                     f" such as events: [{SUCH_AS_EVENT[key]}]"
                 )
+
+    def _event(self, word: str) -> str:
+        if word not in EVENTS:
+            raise ValueError(f"no event {brief(word)}; {suggestion(word, self._sends)}")
+        if word not in self._sends:
+            sent = any_of(self._sends)
+            raise ValueError(f"its trigger never sends {word!r}; remove it, or use {sent}")
+        return word
 
     def _named(self) -> Iterator[Test]:
         for key in NAMES:
@@ -156,12 +171,6 @@ def _text(key: str, value: object) -> str:
         raise ValueError(f"is empty; write text such as {SUCH_AS[key]}, or remove it")
     hint = "; put quotes around it" if isinstance(value, int | float) else ""
     raise ValueError(f"must be text such as {SUCH_AS[key]}, not {brief(value)}{hint}")
-
-
-def _event(word: str) -> str:
-    if word not in EVENTS:
-        raise ValueError(f"no event {brief(word)}; {suggestion(word, EVENTS)}")
-    return word
 
 
 def _pattern_of(key: str) -> Callable[[str], Pattern]:

@@ -24,12 +24,12 @@ from tinyforge.settings.reading import (
     read_listen,
     read_path,
     read_rate,
-    read_size,
     read_switch,
     read_text,
     read_web_address,
     whole,
 )
+from tinyforge.sizes import read_size
 
 __all__ = [
     "BY_NAME",
@@ -105,6 +105,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     keep_log_bytes: int = 1 << 30
     metrics_names: bool = False
     outbound: Outbound = Outbound.ALL
+    connections_per_address: int = 64
+    deliveries_per_second: int = 100
     crash_at: str | None = None
 
 
@@ -241,6 +243,18 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="What an http workload may call: all, or public addresses alone.",
         default="all",
         read=choice(Outbound),
+    ),
+    Setting(
+        name="connections_per_address",
+        meaning="Connections of one address that may owe a whole request.",
+        default="64",
+        read=whole(1, MOST_AT_ONCE),
+    ),
+    Setting(
+        name="deliveries_per_second",
+        meaning="Deliveries per second that one webhook endpoint takes, 20 times as many at once.",
+        default="100",
+        read=whole(1, MOST_KEPT),
     ),
     Setting(
         name="crash_at",

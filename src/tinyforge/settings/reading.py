@@ -18,8 +18,6 @@ from tinyforge.schedule.words import duration
 
 HIGHEST_PORT = 65_535
 LONGEST_KEPT = 3_650 * DAY
-LONGEST_SIZE = 15  # digits
-SIZES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "B": 1, "": 1}
 YES = frozenset({"1", "true", "yes", "on"})
 NO = frozenset({"0", "false", "no", "off", ""})
 
@@ -106,16 +104,6 @@ def length(lowest: Micros, highest: Micros, example: str) -> Callable[[str], Mic
         return found
 
     return read
-
-
-def read_size(text: str) -> int:
-    number = text.rstrip("BKMGTi")
-    unit = text[len(number) :]
-    if not (
-        number.isascii() and number.isdigit() and len(number) <= LONGEST_SIZE and unit in SIZES
-    ):
-        raise ValueError(f"{text!r} is no size; write for example 500MiB, 1GiB or 1073741824")
-    return int(number) * SIZES[unit]
 
 
 def read_rate(text: str) -> float:

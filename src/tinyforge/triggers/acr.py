@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
+from tinyforge.clock import Moment
 from tinyforge.deliveries import Accepted, Change, Delivery, Ignored, Refused
+from tinyforge.inbound import samples
 from tinyforge.inbound.body import accepted, json_of, short_id, shown
 from tinyforge.inbound.images import BY_DIGEST, pushed
 from tinyforge.inbound.registry import Registry
@@ -14,6 +18,8 @@ from tinyforge.inbound.tree import text, without
 @dataclass(frozen=True, kw_only=True)
 class Acr(Registry):
     """Takes pushed tags, and the ping."""
+
+    sends: ClassVar[tuple[str, ...]] = ("image", "ping")
 
     def read(self, delivery: Delivery) -> Accepted | Ignored | Refused:
         payload = json_of(delivery)
@@ -27,6 +33,33 @@ class Acr(Registry):
                 return accepted([Change(event="ping")], delivery, identity)
         because = f"nothing is deployed on the action {shown(action)}"
         return without({"action": action}) or Ignored(because=because, delivery_id=identity)
+
+    def setup(self, url: str) -> Sequence[str]:
+        headers = f"Authorization: {self.told_secret()}" if self.secret else "leave empty"
+        return (
+            "in the Azure portal open the registry: Services, Webhooks, Add",
+            f"Service URI: {url}",
+            f"Custom headers: {headers}",
+            "Trigger actions: push",
+            "Create, then Ping in it",
+        )
+
+    def sample(self, change: Change, at: Moment) -> Delivery:
+        identity = {"id": samples.identity_of(at)}
+        match change.event:
+            case "ping":
+                payload: samples.Payload = {**identity, "action": "ping"}
+            case "image":
+                target = {"repository": change.repository, "tag": change.tag}
+                payload = {
+                    **identity,
+                    "action": "push",
+                    "target": {**target, "digest": change.digest},
+                    "request": {"host": samples.host_of(change)},
+                }
+            case _:
+                raise samples.unsaid(change, self.sends)
+        return self.signed(samples.delivery(payload, at, {}))
 
 
 def _pushed(payload: object, delivery: Delivery, identity: str) -> Accepted | Ignored | Refused:

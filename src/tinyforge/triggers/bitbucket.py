@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, ClassVar, TypeAlias
@@ -10,10 +10,12 @@ from typing import Annotated, ClassVar, TypeAlias
 from msgspec import Meta
 from msgspec.structs import replace
 
+from tinyforge.clock import Moment
 from tinyforge.deliveries import Accepted, Change, Delivery, Ignored, Receives, Refused, Verified
+from tinyforge.inbound import samples
 from tinyforge.inbound.body import accepted, id_of, json_of
 from tinyforge.inbound.forge import uninteresting
-from tinyforge.inbound.proof import MEANING, SecretConfig, prove_hex, refuse, wrong_secret
+from tinyforge.inbound.proof import MEANING, SecretConfig, prove_hex, refuse, told, wrong_secret
 from tinyforge.inbound.refs import FORGE_KEYS, PREFIXES, moved
 from tinyforge.inbound.tree import at, items, text, without
 
@@ -32,11 +34,12 @@ class Bitbucket(Receives):
 
     fills: ClassVar[frozenset[str]] = FORGE_KEYS
     usual_events: ClassVar[tuple[str, ...]] = ("push",)
+    sends: ClassVar[tuple[str, ...]] = ("push", "tag", "delete")
 
     secret: Annotated[SecretConfig, Meta(description=MEANING)] = field(repr=False)
 
     def __post_init__(self) -> None:
-        refuse(wrong_secret(self.secret))
+        refuse([*self.wrong_body(), *wrong_secret(self.secret)])
 
     def verify(self, delivery: Delivery) -> Verified | Ignored | Refused:
         """Check the signature; Data Center does not sign its connection test."""
@@ -60,6 +63,23 @@ class Bitbucket(Receives):
         if isinstance(found, list):
             return accepted(found, delivery, identity)
         return replace(found, delivery_id=identity) if isinstance(found, Ignored) else found
+
+    def setup(self, url: str) -> Sequence[str]:
+        return (
+            "on Bitbucket open the repository: Repository settings, Webhooks, Add webhook",
+            "Title: tinyforge",
+            f"URL: {url}",
+            f"Secret: {told(self.secret)}",
+            "Triggers: Repository push",
+            "Save",
+        )
+
+    def sample(self, change: Change, at: Moment) -> Delivery:
+        if change.event not in self.sends:
+            raise samples.unsaid(change, self.sends)
+        headers = {EVENT: "repo:push", "x-request-uuid": samples.identity_of(at)}
+        sent = samples.delivery(_payload(change), at, headers)
+        return samples.with_hex(sent, self.secret, SIGNATURE, "sha256=")
 
 
 def _of_cloud(payload: object) -> Changes:
@@ -112,6 +132,24 @@ def _no_list(payload: object, path: str) -> Refused | None:
     if isinstance(at(payload, path), list):
         return None
     return Refused(status=400, because=f"the payload has no list at {path}")
+
+
+def _payload(change: Change) -> samples.Payload:
+    kind, name = ("tag", change.tag) if change.tag else ("branch", change.branch)
+    target = {"hash": change.commit, "message": change.message}
+    side = {"type": kind, "name": name}
+    moved = {
+        "new": None if change.deleted else {**side, "target": target},
+        "old": {**side, "target": {"hash": change.previous}} if change.previous else None,
+        "created": change.created,
+        "closed": change.deleted,
+        "forced": change.forced,
+    }
+    return {
+        "push": {"changes": [moved]},
+        "repository": samples.repository(change),
+        "actor": {"display_name": change.pusher},
+    }
 
 
 READERS: Mapping[str, Callable[[object], Changes]] = MappingProxyType(

@@ -6,12 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tinyforge.clock import Moment
 from tinyforge.deliveries import Accepted, Change, Delivery, Ignored, Refused
+from tinyforge.inbound import samples
 from tinyforge.inbound.body import accepted, json_of, short_id
 from tinyforge.inbound.images import pushed
 from tinyforge.inbound.registry import Registry
 from tinyforge.inbound.tree import at, items, text
 
+ENVELOPE = "application/vnd.docker.distribution.events.v2+json"
 MANIFEST = re.compile(
     r"application/vnd\.(?:docker\.distribution\.manifest\.(?:list\.)?v[12]|"
     r"oci\.image\.(?:manifest|index)\.v1)\+(?:json|prettyjws)"
@@ -37,6 +40,41 @@ class Distribution(Registry):
             because = "no tag in it was pushed: pulls, mounts, deletions and parts of images"
             return Ignored(because=because, delivery_id=_identity(events))
         return accepted(changes, delivery, _identity(events))
+
+    def setup(self, url: str) -> Sequence[str]:
+        return (
+            "in the registry's config.yml write, then start it again:",
+            "notifications:",
+            "  endpoints:",
+            "    - name: tinyforge",
+            f"      url: {url}",
+            "      timeout: 5s",
+            "      threshold: 5",
+            "      backoff: 10s",
+            *(
+                ("      headers:", f"        Authorization: [{self.told_secret()}]")
+                if self.secret
+                else ()
+            ),
+        )
+
+    def sample(self, change: Change, at: Moment) -> Delivery:
+        if change.event not in self.sends:
+            raise samples.unsaid(change, self.sends)
+        target = {
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "repository": change.repository,
+            "tag": change.tag,
+            "digest": change.digest,
+        }
+        event = {
+            "id": samples.identity_of(at),
+            "action": "push",
+            "target": target,
+            "request": {"host": samples.host_of(change)},
+            "actor": {"name": change.pusher},
+        }
+        return self.signed(samples.delivery({"events": [event]}, at, {}, ENVELOPE))
 
 
 def _pushed(event: object) -> Change | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyforge.deliveries import Accepted, Delivery, Ignored, Refused
+from tinyforge.clock import Moment
+from tinyforge.deliveries import Accepted, Change, Delivery, Ignored, Refused
+from tinyforge.inbound import samples
 from tinyforge.inbound.body import accepted, json_of
 from tinyforge.inbound.images import pushed
 from tinyforge.inbound.registry import UnsignedRegistry
@@ -25,3 +28,21 @@ class DockerHub(UnsignedRegistry):
             return refusal
         pusher = text(payload, "push_data.pusher")
         return accepted([pushed("docker.io", repository, tag, pusher=pusher)], delivery, "")
+
+    def setup(self, url: str) -> Sequence[str]:
+        return (
+            "on Docker Hub open the repository: Webhooks",
+            "Webhook name: tinyforge",
+            f"Webhook URL: {url}",
+            "Create. Docker Hub signs nothing: keep this URL as you keep a password",
+        )
+
+    def sample(self, change: Change, at: Moment) -> Delivery:
+        if change.event not in self.sends:
+            raise samples.unsaid(change, self.sends)
+        pushed_at = samples.seconds(at)
+        payload = {
+            "push_data": {"tag": change.tag, "pusher": change.pusher, "pushed_at": pushed_at},
+            "repository": {"repo_name": change.repository},
+        }
+        return samples.delivery(payload, at, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, ClassVar
@@ -10,11 +10,12 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 from msgspec.structs import replace
 
+from tinyforge.clock import Moment
 from tinyforge.deliveries import Accepted, Change, Delivery, Ignored, Receives, Refused, Verified
-from tinyforge.inbound import forge
+from tinyforge.inbound import forge, samples
 from tinyforge.inbound.body import accepted, id_of, is_form, json_or_form_of, payload_of
 from tinyforge.inbound.forge import Outcome
-from tinyforge.inbound.proof import MEANING, SecretConfig, prove_hex, refuse, wrong_secret
+from tinyforge.inbound.proof import MEANING, SecretConfig, prove_hex, refuse, told, wrong_secret
 from tinyforge.inbound.refs import FORGE_KEYS, PATH_KEYS
 from tinyforge.inbound.tree import number
 
@@ -28,11 +29,12 @@ class Gitea(Receives):
 
     fills: ClassVar[frozenset[str]] = FORGE_KEYS | PATH_KEYS
     usual_events: ClassVar[tuple[str, ...]] = ("push",)
+    sends: ClassVar[tuple[str, ...]] = ("push", "tag", "create", "delete", "release")
 
     secret: Annotated[SecretConfig, Meta(description=MEANING)] = field(repr=False)
 
     def __post_init__(self) -> None:
-        refuse(wrong_secret(self.secret))
+        refuse([*self.wrong_body(), *wrong_secret(self.secret)])
 
     def verify(self, delivery: Delivery) -> Verified | Refused:
         """Check the signature, which is over the JSON, also where a form carries it."""
@@ -57,6 +59,24 @@ class Gitea(Receives):
             return replace(found, delivery_id=identity)
         return accepted([found], delivery, identity) if isinstance(found, Change) else found
 
+    def setup(self, url: str) -> Sequence[str]:
+        return (
+            "open the repository: Settings, Webhooks, Add Webhook; choose Gitea, Forgejo or Gogs",
+            f"Target URL: {url}",
+            "HTTP method: POST, content type: application/json",
+            f"Secret: {told(self.secret)}",
+            "Trigger on: Push events, or choose others",
+            "Add Webhook, then Test Delivery in it",
+        )
+
+    def sample(self, change: Change, at: Moment) -> Delivery:
+        if change.event not in self.sends:
+            raise samples.unsaid(change, self.sends)
+        kind = "push" if change.event == "tag" else change.event
+        headers = {"x-gitea-event": kind, "x-gitea-delivery": samples.identity_of(at)}
+        sent = samples.delivery(PAYLOADS[change.event](change), at, headers)
+        return samples.with_hex(sent, self.secret, "x-gitea-signature")
+
 
 def _push(payload: object) -> Outcome:
     """Gogs does not say of how many commits it lists the last."""
@@ -69,5 +89,14 @@ READERS: Mapping[str, Callable[[object], Outcome]] = MappingProxyType(
         "create": forge.create,
         "delete": forge.delete,
         "release": forge.release,
+    }
+)
+PAYLOADS: Mapping[str, Callable[[Change], samples.Payload]] = MappingProxyType(
+    {
+        "push": samples.push,
+        "tag": samples.push,
+        "create": samples.come_or_gone,
+        "delete": samples.come_or_gone,
+        "release": samples.release,
     }
 )

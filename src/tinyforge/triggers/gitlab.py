@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, ClassVar
@@ -10,7 +10,9 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 from msgspec.structs import replace
 
+from tinyforge.clock import Moment
 from tinyforge.deliveries import Accepted, Change, Delivery, Ignored, Receives, Refused, Verified
+from tinyforge.inbound import samples
 from tinyforge.inbound.body import accepted, id_of, json_of, shown
 from tinyforge.inbound.forge import Outcome, message_of, odd_ref, uninteresting
 from tinyforge.inbound.proof import (
@@ -20,6 +22,7 @@ from tinyforge.inbound.proof import (
     raw,
     refuse,
     same,
+    told,
     unproved,
     wrong_secret,
 )
@@ -32,7 +35,7 @@ from tinyforge.inbound.refs import (
     files_of,
     moved,
 )
-from tinyforge.inbound.standard import verify_standard, wrong_key
+from tinyforge.inbound.standard import sign_standard, verify_standard, wrong_key
 from tinyforge.inbound.tree import at, items, number, text, without
 
 REPOSITORY = "project.path_with_namespace"
@@ -45,6 +48,8 @@ class GitLab(Receives):
 
     fills: ClassVar[frozenset[str]] = FORGE_KEYS | PATH_KEYS
     usual_events: ClassVar[tuple[str, ...]] = ("push",)
+    sends: ClassVar[tuple[str, ...]] = ("push", "tag", "delete", "release", "workflow")
+    usual_body: ClassVar[int] = 25 << 20
 
     secret: Annotated[SecretConfig, Meta(description=MEANING)] = field(repr=False)
     signing: Annotated[
@@ -52,7 +57,8 @@ class GitLab(Receives):
     ] = False
 
     def __post_init__(self) -> None:
-        refuse([*wrong_secret(self.secret), *(wrong_key(self.secret) if self.signing else ())])
+        wrong = wrong_key(self.secret) if self.signing else ()
+        refuse([*self.wrong_body(), *wrong_secret(self.secret), *wrong])
 
     def verify(self, delivery: Delivery) -> Verified | Refused:
         """Check the signature or the token, whichever the config names; never what was sent."""
@@ -76,6 +82,30 @@ class GitLab(Receives):
         if isinstance(found, Ignored):
             return replace(found, delivery_id=identity)
         return accepted([found], delivery, identity) if isinstance(found, Change) else found
+
+    def setup(self, url: str) -> Sequence[str]:
+        field = "Signing token" if self.signing else "Secret token"
+        return (
+            "on GitLab open the project or the group: Settings, Webhooks, Add new webhook",
+            f"URL: {url}",
+            f"{field}: {told(self.secret)}",
+            "Trigger: Push events, or choose others",
+            "Add webhook, then Test, Push events in it",
+        )
+
+    def sample(self, change: Change, at: Moment) -> Delivery:
+        if change.event not in self.sends:
+            raise samples.unsaid(change, self.sends)
+        kind = "tag_push" if change.tag and change.event in PUSHES else KINDS[change.event]
+        sent = samples.delivery(
+            {"object_kind": kind, **PAYLOADS[kind](change)},
+            at,
+            {"x-gitlab-event": f"{kind.replace('_', ' ').title()} Hook"},
+        )
+        if self.signing:
+            return sign_standard(self.secret, sent, samples.identity_of(at))
+        sent = samples.with_header(sent, "idempotency-key", samples.identity_of(at))
+        return samples.with_header(sent, TOKEN, samples.first_secret(self.secret).decode())
 
 
 def _push(payload: object) -> Outcome:
@@ -148,4 +178,52 @@ def _is_of_a_fork(payload: object) -> bool:
 
 READERS: Mapping[str, Callable[[object], Outcome]] = MappingProxyType(
     {"push": _push, "tag_push": _push, "release": _release, "pipeline": _pipeline}
+)
+
+
+def _project(change: Change) -> samples.Payload:
+    return {"project": {"path_with_namespace": change.repository}}
+
+
+def _push_payload(change: Change) -> samples.Payload:
+    return {
+        **_project(change),
+        "ref": change.ref,
+        "before": change.previous or samples.ZEROS,
+        "after": change.commit or samples.ZEROS,
+        "checkout_sha": change.commit or None,
+        "user_username": change.pusher,
+        "commits": [] if change.deleted else [samples.commit(change)],
+        "total_commits_count": 0 if change.deleted else 1,
+    }
+
+
+def _release_payload(change: Change) -> samples.Payload:
+    commit = {"id": change.commit, "message": change.message}
+    return {**_project(change), "action": "create", "tag": change.tag, "commit": commit}
+
+
+def _pipeline_payload(change: Change) -> samples.Payload:
+    attributes = {
+        "ref": change.branch,
+        "tag": False,
+        "sha": change.commit,
+        "before_sha": change.previous,
+        "status": "success",
+    }
+    rest = {"user": {"username": change.pusher}, "commit": {"message": change.message}}
+    return {**_project(change), "object_attributes": attributes, **rest}
+
+
+PUSHES = frozenset({"push", "tag", "delete"})
+KINDS: Mapping[str, str] = MappingProxyType(
+    {"push": "push", "delete": "push", "release": "release", "workflow": "pipeline"}
+)
+PAYLOADS: Mapping[str, Callable[[Change], samples.Payload]] = MappingProxyType(
+    {
+        "push": _push_payload,
+        "tag_push": _push_payload,
+        "release": _release_payload,
+        "pipeline": _pipeline_payload,
+    }
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tinyforge.clock import Moment
 from tinyforge.deliveries import Accepted, Change, Delivery, Ignored, Refused
+from tinyforge.inbound import samples
 from tinyforge.inbound.body import accepted, json_of, short_id, shown
 from tinyforge.inbound.images import BY_DIGEST, is_digest, pushed
 from tinyforge.inbound.registry import Registry
@@ -38,6 +41,30 @@ class Harbor(Registry):
         if not found:
             return Ignored(because=BY_DIGEST, delivery_id=identity)
         return accepted(found, delivery, identity)
+
+    def setup(self, url: str) -> Sequence[str]:
+        return (
+            "in Harbor open the project: Webhooks, New Webhook",
+            "Notify Type: http, Payload Format: Default",
+            "Event Type: Artifact pushed",
+            f"Endpoint URL: {url}",
+            f"Auth Header: {self.told_secret()}",
+            "Continue",
+        )
+
+    def sample(self, change: Change, at: Moment) -> Delivery:
+        if change.event not in self.sends:
+            raise samples.unsaid(change, self.sends)
+        url = f"{change.image}:{change.tag}"
+        resource = {"digest": change.digest, "tag": change.tag, "resource_url": url}
+        repository = {"repo_full_name": change.repository}
+        payload = {
+            "type": "PUSH_ARTIFACT",
+            "occur_at": samples.seconds(at),
+            "operator": change.pusher,
+            "event_data": {"resources": [resource], "repository": repository},
+        }
+        return self.signed(samples.delivery(payload, at, {}))
 
 
 def _pushed(data: object, pusher: str) -> list[Change] | Refused:

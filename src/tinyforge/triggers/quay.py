@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tinyforge.deliveries import Accepted, Delivery, Ignored, Refused
+from tinyforge.clock import Moment
+from tinyforge.deliveries import Accepted, Change, Delivery, Ignored, Refused
+from tinyforge.inbound import samples
 from tinyforge.inbound.body import accepted, json_of
 from tinyforge.inbound.images import pushed
 from tinyforge.inbound.registry import UnsignedRegistry
@@ -31,6 +33,28 @@ class Quay(UnsignedRegistry):
             )
         host = text(payload, "docker_url").removesuffix(repository).removesuffix("/")
         return accepted([pushed(host, repository, tag) for tag in tags], delivery, "")
+
+    def setup(self, url: str) -> Sequence[str]:
+        return (
+            "on Quay open the repository: Settings, Events and Notifications, Create Notification",
+            "When this event occurs: Push to Repository",
+            "Then issue a notification: Webhook POST",
+            f"Webhook URL: {url}",
+            "Create Notification. Quay signs nothing: keep this URL as you keep a password",
+        )
+
+    def sample(self, change: Change, at: Moment) -> Delivery:
+        if change.event not in self.sends:
+            raise samples.unsaid(change, self.sends)
+        namespace, _, name = change.repository.partition("/")
+        payload = {
+            "repository": change.repository,
+            "namespace": namespace,
+            "name": name,
+            "docker_url": change.image,
+            "updated_tags": [change.tag],
+        }
+        return samples.delivery(payload, at, {})
 
 
 def _joined(payload: object) -> str:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, TypeAlias, assert_never
 
-from msgspec import Meta
+from msgspec import Meta, structs
 
-from tinyforge.deliveries import Accepted, Delivery, Ignored, Receives, Refused, Verified
+from tinyforge.clock import Moment
+from tinyforge.deliveries import Accepted, Change, Delivery, Ignored, Receives, Refused, Verified
+from tinyforge.inbound import samples
 from tinyforge.inbound.body import accepted, id_of, json_of, short_id
-from tinyforge.inbound.mapping import Mapped, wrong_fields
+from tinyforge.inbound.mapping import Mapped, payload_of, wrong_fields
 from tinyforge.inbound.presented import (
     Algorithm,
     Encoding,
     Signature,
+    authorize,
     prove_basic,
     prove_bearer,
     prove_signature,
+    sign,
 )
-from tinyforge.inbound.proof import MEANING, SecretConfig, refuse, secrets_of, wrong_secret
+from tinyforge.inbound.proof import MEANING, SecretConfig, refuse, secrets_of, told, wrong_secret
 from tinyforge.inbound.refs import FORGE_KEYS, PATH_KEYS
-from tinyforge.inbound.standard import ID, verify_standard, wrong_key
+from tinyforge.inbound.standard import ID, sign_standard, verify_standard, wrong_key
 from tinyforge.references import has_references
 
 Proof: TypeAlias = Literal["standard", "hmac", "bearer", "basic"]
@@ -60,7 +64,8 @@ class Webhook(Receives):
     id_header: Annotated[str, Meta(description="the header of the delivery's id")] = ""
 
     def __post_init__(self) -> None:
-        refuse([*wrong_secret(self.secret), *wrong_fields(self.fields), *self._wrong_proof()])
+        wrong = (*wrong_fields(self.fields), *self._wrong_proof())
+        refuse([*self.wrong_body(), *wrong_secret(self.secret), *wrong])
 
     def verify(self, delivery: Delivery) -> Verified | Refused:
         match self.proof:
@@ -82,6 +87,39 @@ class Webhook(Receives):
         names = [self.id_header.lower(), *([ID] if self.proof == "standard" else [])]
         identity = id_of(delivery, *names) or short_id(found.text("delivery_id"))
         return accepted([found.change(self.event)], delivery, identity)
+
+    def sent(self) -> tuple[str, ...]:
+        return (self.event, *(("tag",) if self.event == "push" else ()), "delete")
+
+    def setup(self, url: str) -> Sequence[str]:
+        how = {
+            "standard": "signed as standardwebhooks.com says, with",
+            "hmac": f"with the HMAC-{self.algorithm} of the body as {self.encoding} in the header"
+            f" {self.header}{f', behind {self.prefix!r}' if self.prefix else ''}; its key is",
+            "bearer": "with the header `Authorization: Bearer …`, which carries",
+            "basic": "with the user and the password, `user:password`, of",
+        }
+        return (
+            f"have your program send JSON by POST to {url}",
+            f"{how[self.proof]} {told(self.secret)}",
+        )
+
+    def sample(self, change: Change, at: Moment) -> Delivery:
+        if change.event not in self.sent():
+            raise samples.unsaid(change, self.sent())
+        identity = samples.identity_of(at)
+        facts = {"delivery_id": identity, **structs.asdict(change)}
+        payload = payload_of(self.fields, facts)
+        headers = {self.id_header.lower(): identity} if self.id_header else {}
+        sent = samples.delivery(payload, at, headers)
+        match self.proof:
+            case "standard":
+                return sign_standard(self.secret, sent, identity)
+            case "hmac":
+                return sign(self.secret, sent, self._signature())
+            case "bearer" | "basic":
+                return authorize(self.secret, sent, self.proof)
+        assert_never(self.proof)
 
     def _signature(self) -> Signature:
         return Signature(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from tinyforge.store.port.access import Access, AuditEntry, Token, TokenUse
 from tinyforge.store.port.config import (
     BindingWrite,
     BrokenMark,
@@ -21,6 +22,14 @@ from tinyforge.store.port.config import (
     Unplanned,
     What,
     WorkloadWrite,
+)
+from tinyforge.store.port.endpoints import (
+    EndpointRow,
+    Endpoints,
+    EndpointUse,
+    EndpointWrite,
+    FoundEndpoint,
+    path_digest,
 )
 from tinyforge.store.port.history import (
     EpochRow,
@@ -49,6 +58,16 @@ from tinyforge.store.port.hot import (
     Unmatched,
     WindowsRepeated,
 )
+from tinyforge.store.port.inbox import (
+    Arrival,
+    Decision,
+    DeliveryFilter,
+    DeliveryRow,
+    Fate,
+    Inbox,
+    Received,
+)
+from tinyforge.store.port.listing import Ledger, LedgerPlace, Listing, Moves, RowFilter, Seen
 from tinyforge.store.port.replicas import (
     Abilities,
     Elsewhere,
@@ -59,11 +78,28 @@ from tinyforge.store.port.replicas import (
     TableRows,
 )
 from tinyforge.store.port.runs import Dead, Finished, Lives, LogPart, Places, Runs, Turn
+from tinyforge.store.port.secrets import (
+    SEALED_TABLES,
+    Disused,
+    Owner,
+    Resealed,
+    SealedCell,
+    SealedTable,
+    Secrecy,
+    SecretRow,
+    Secrets,
+    endpoint_context,
+    secret_context,
+)
 from tinyforge.store.port.upkeep import Counts, Limits, Swept, Upkeep
 
 __all__ = [
+    "SEALED_TABLES",
     "Abilities",
+    "Access",
     "Advance",
+    "Arrival",
+    "AuditEntry",
     "BindingWrite",
     "BrokenMark",
     "Catalog",
@@ -71,33 +107,58 @@ __all__ = [
     "ConfigChange",
     "Counts",
     "Dead",
+    "Decision",
+    "DeliveryFilter",
+    "DeliveryRow",
+    "Disused",
     "Due",
     "Elsewhere",
+    "EndpointRow",
+    "EndpointUse",
+    "EndpointWrite",
+    "Endpoints",
     "EpochRow",
     "EventFilter",
     "Events",
     "FanOutBatch",
     "FanOutDone",
+    "Fate",
     "Finished",
     "FiredRow",
+    "FoundEndpoint",
     "History",
+    "Inbox",
     "Inspected",
     "Known",
+    "Ledger",
+    "LedgerPlace",
     "Limits",
+    "Listing",
     "Lives",
     "LogChunk",
     "LogPart",
     "LongTransaction",
     "Matched",
     "MissingResult",
+    "Moves",
+    "Owner",
     "Places",
+    "Received",
     "Replica",
     "Replicas",
+    "Resealed",
     "Route",
     "Routes",
+    "RowFilter",
     "RunFilter",
     "Runs",
     "Schedules",
+    "SealedCell",
+    "SealedTable",
+    "Secrecy",
+    "SecretRow",
+    "Secrets",
+    "Seen",
     "Skip",
     "SpanRow",
     "Store",
@@ -107,6 +168,8 @@ __all__ = [
     "TakenRun",
     "Timing",
     "TimingWrite",
+    "Token",
+    "TokenUse",
     "TriggerHistory",
     "TriggerWrite",
     "Turn",
@@ -116,8 +179,26 @@ __all__ = [
     "What",
     "WindowsRepeated",
     "WorkloadWrite",
+    "endpoint_context",
+    "path_digest",
+    "secret_context",
 ]
 
 
-class Store(Config, History, Schedules, Events, Runs, Lives, Replicas, Upkeep, Protocol):
+class Store(
+    Access,
+    Config,
+    Endpoints,
+    History,
+    Inbox,
+    Listing,
+    Schedules,
+    Secrets,
+    Events,
+    Runs,
+    Lives,
+    Replicas,
+    Upkeep,
+    Protocol,
+):
     """All roles, as one database serves them."""

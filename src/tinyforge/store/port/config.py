@@ -18,6 +18,9 @@ from tinyforge.model import (
     Workload,
 )
 from tinyforge.schedule.decision import Decision, State
+from tinyforge.store.port.access import AuditEntry
+from tinyforge.store.port.endpoints import EndpointRow, EndpointWrite
+from tinyforge.store.port.secrets import Secrecy
 
 What: TypeAlias = Literal["trigger", "workload", "binding"]
 
@@ -59,6 +62,7 @@ class Catalog(Struct, frozen=True, kw_only=True):
     workloads: Sequence[Workload]
     bindings: Sequence[Binding]
     timings: Sequence[Timing]
+    endpoints: Sequence[EndpointRow] = ()
 
 
 class TriggerWrite(Struct, frozen=True, kw_only=True):
@@ -108,8 +112,11 @@ class ConfigChange(Struct, frozen=True, kw_only=True):
     workloads: Sequence[WorkloadWrite] = ()
     bindings: Sequence[BindingWrite] = ()
     timings: Sequence[TimingWrite] = ()
+    endpoints: Sequence[EndpointWrite] = ()  # those of triggers that are deleted end as well
+    secrecy: Secrecy = Secrecy()
     broken: Sequence[BrokenMark] = ()
     planned: Sequence[Unplanned] = ()  # rows changed by hand that are dealt with by this
+    entry: AuditEntry | None = None  # of the audit, stored with it
 
 
 class Config(Protocol):

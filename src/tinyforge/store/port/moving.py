@@ -41,6 +41,8 @@ MOVED = (
     Moved("specs"),
     Moved("timing", ("trigger_id",)),
     Moved("epochs", ("trigger_id", "epoch")),
+    Moved("endpoints", ("trigger_id",)),
+    Moved("secrets"),
     Moved("unplanned", ("what", "row_id")),
     Moved("events"),
     Moved("spans", ("trigger_id", "epoch", "from_at", "reason")),
@@ -48,6 +50,14 @@ MOVED = (
     Moved("runs"),
     Moved("attempts", ("run_id", "n")),
     Moved("run_log", batch=200),
+    Moved("tokens"),
+    Moved("audit"),
+    Moved("deliveries"),
+    Moved("bodies", ("delivery_id",), batch=50),
+    Moved("contents", ("trigger_id", "content")),
+    Moved("decisions", ("of_id", "n")),
+    Moved("earlier_results", ("event_id", "n", "binding_id")),
+    Moved("run_changes", ("run_id",)),
     Moved("facts", ("name",)),
 )
 OWN_FACTS = ("schema", "schema_min", "generation", "high_water")  # of the database itself

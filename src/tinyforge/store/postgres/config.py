@@ -13,6 +13,7 @@ from tinyforge.errors import Conflict, NotFound
 from tinyforge.model import Binding, Event, Revision, RevisionId, Trigger, TriggerId, Workload
 from tinyforge.store import cells
 from tinyforge.store.changes import Revisions, binding_rows, trigger_rows, workload_rows
+from tinyforge.store.endpoints import TAKEN
 from tinyforge.store.port import (
     BrokenMark,
     Catalog,
@@ -23,8 +24,12 @@ from tinyforge.store.port import (
     WindowsRepeated,
 )
 from tinyforge.store.postgres import statements as sql
+from tinyforge.store.postgres.access import record
 from tinyforge.store.postgres.connection import Row, Session, text
+from tinyforge.store.postgres.endpoints import all_endpoints, put_endpoints
 from tinyforge.store.postgres.parts import Parts
+from tinyforge.store.postgres.reading import as_cells
+from tinyforge.store.postgres.secrets import put_secrets
 from tinyforge.store.postgres.timings import StoredTimings
 
 TABLES: dict[What, tuple[str, tuple[str, ...], Callable[[Sequence[object]], Inspected]]] = {
@@ -99,7 +104,7 @@ class ConfigRows:
 
     async def trigger_named(self, name: str) -> tuple[Trigger, Timing | None]:
         async def query(session: Session) -> tuple[Trigger, Timing | None]:
-            trigger = await _named(session, "trigger", name)
+            trigger = await named_row(session, "trigger", name)
             assert isinstance(trigger, Trigger)  # noqa: S101 - narrows the table's row type
             rows = await session.ask(f"{TIMINGS} WHERE m.trigger_id = $1", trigger.id)
             return trigger, timing_of(rows[0]) if rows else None
@@ -107,7 +112,7 @@ class ConfigRows:
         return await self._parts.database.read(query)
 
     async def workload_named(self, name: str) -> Workload:
-        found = await self._parts.database.read(lambda s: _named(s, "workload", name))
+        found = await self._parts.database.read(lambda s: named_row(s, "workload", name))
         assert isinstance(found, Workload)  # noqa: S101 - narrows the table's row type
         return found
 
@@ -161,6 +166,8 @@ class ConfigRows:
         except asyncpg.UniqueViolationError as problem:
             if problem.table_name in COLUMNS:
                 raise Conflict(f"a name is taken: {problem.detail}") from problem
+            if problem.table_name == "endpoints":
+                raise Conflict(TAKEN) from problem
             fired = [event.trigger_id for event in stored.timings.events]
             if problem.table_name == "events":
                 raise WindowsRepeated(fired) from problem
@@ -193,6 +200,7 @@ class _Change:
         await self.timings.check(session)
         await self.timings.store(session)
         await self._put_rows(session)
+        await self._put_endpoints(session)
         await self._put_revisions(session)
         for what, statement in MARK_BROKEN.items():
             marks: list[BrokenMark] = [mark for mark in change.broken if mark.what == what]
@@ -200,6 +208,8 @@ class _Change:
                 await session.do(statement, text(marks))
         if change.planned:
             await session.do(PLANNED, text(list(change.planned)))
+        await put_secrets(session, change.secrecy)
+        await record(session, change.entry)
         await session.ask(sql.HINT, self._author)
         await self._close(session)
 
@@ -209,6 +219,12 @@ class _Change:
             if rows:
                 for deleted in (True, False):
                     await session.do(PUT[table], text(rows), deleted)
+
+    async def _put_endpoints(self, session: Session) -> None:
+        """Store endpoints once their triggers are there; those of triggers that go end."""
+        change = self._change
+        if change.endpoints or any(write.deleted for write in change.triggers):
+            await put_endpoints(session, change.endpoints)
 
     async def _put_revisions(self, session: Session) -> None:
         revisions = self._revisions
@@ -224,7 +240,7 @@ class _Change:
             hold = f"{sql.GENERATION} FOR UPDATE"
             if await session.one(hold) != change.generation:
                 raise Conflict("the config changed since it was read")
-        if any(self._rows.values()) or change.broken or change.planned:
+        if any((*self._rows.values(), change.endpoints, change.broken, change.planned)):
             await session.do(sql.NEW_GENERATION)
 
 
@@ -235,24 +251,11 @@ async def rows_where(session: Session, what: What, where: str, *values: object) 
     table, columns, read = TABLES[what]
     query = f"SELECT r.id, {', '.join(f'r.{column}' for column in columns)} FROM {table} r"  # noqa: S608 - our own columns
     rows = await session.ask(f"{query} WHERE {where}", *values)
-    return [read((row[0], *_as_cells(row[1:]))) for row in rows]
+    return [read((row[0], *as_cells(row[1:]))) for row in rows]
 
 
 def timing_of(row: Row) -> Timing:
-    return cells.timing_of((row[0], row[1], *_as_cells(row[2:])))
-
-
-def _as_cells(values: Sequence[object]) -> list[object]:
-    """Return each column as its type and value: here the database keeps the types."""
-    found: list[object] = []
-    for value in values:
-        if value is None:
-            found += ("null", None)
-        elif isinstance(value, str):
-            found += ("text", value.encode()[: cells.MOST_BYTES + 1])
-        else:
-            found += ("integer", value)
-    return found
+    return cells.timing_of((row[0], row[1], *as_cells(row[2:])))
 
 
 async def _catalog(session: Session) -> Catalog:
@@ -267,6 +270,7 @@ async def _catalog(session: Session) -> Catalog:
         workloads=[found.row for found in workloads if isinstance(found.row, Workload)],
         bindings=[found.row for found in bindings if isinstance(found.row, Binding)],
         timings=list(map(timing_of, timings)),
+        endpoints=await all_endpoints(session),
     )
 
 
@@ -287,7 +291,7 @@ def _with_timing(found: Inspected, timing: Timing | None) -> Inspected:
     return Inspected(row=found.row, problems=found.problems, deleted=found.deleted, timing=timing)
 
 
-async def _named(session: Session, what: What, name: str) -> Trigger | Workload | Binding:
+async def named_row(session: Session, what: What, name: str) -> Trigger | Workload | Binding:
     found = await rows_where(session, what, "r.name = $1 AND r.deleted_at IS NULL", name)
     if found and found[0].row is not None:
         return found[0].row

@@ -7,22 +7,40 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from tinyforge.errors import StoreUnavailable
+from tinyforge.store.postgres.access import AccessRows
 from tinyforge.store.postgres.config import ConfigRows
 from tinyforge.store.postgres.connection import ENVIRONMENT, Database
+from tinyforge.store.postgres.endpoints import EndpointRows
 from tinyforge.store.postgres.heart import Heart
 from tinyforge.store.postgres.history import HistoryRows
 from tinyforge.store.postgres.hot import HotPath
 from tinyforge.store.postgres.house import House
+from tinyforge.store.postgres.inbox import InboxRows
+from tinyforge.store.postgres.listing import ListingRows
 from tinyforge.store.postgres.lives import LifeRows
 from tinyforge.store.postgres.migrate import bring_up_to_date
 from tinyforge.store.postgres.parts import Parts
 from tinyforge.store.postgres.places import PlaceRows
 from tinyforge.store.postgres.registry import leave, register
 from tinyforge.store.postgres.runs import RunRows
+from tinyforge.store.postgres.secrets import SecretRows
 from tinyforge.store.postgres.upkeep import UpkeepRows
 
 
-class PostgresStore(ConfigRows, HistoryRows, HotPath, RunRows, LifeRows, PlaceRows, UpkeepRows):
+class PostgresStore(
+    AccessRows,
+    ConfigRows,
+    EndpointRows,
+    HistoryRows,
+    ListingRows,
+    HotPath,
+    InboxRows,
+    RunRows,
+    SecretRows,
+    LifeRows,
+    PlaceRows,
+    UpkeepRows,
+):
     """All roles of the port on one database, beside other replicas."""
 
     def __init__(self, parts: Parts) -> None:

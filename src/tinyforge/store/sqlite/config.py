@@ -22,6 +22,7 @@ from tinyforge.model import (
 )
 from tinyforge.store import cells
 from tinyforge.store.changes import Revisions, binding_rows, trigger_rows, workload_rows
+from tinyforge.store.endpoints import TAKEN
 from tinyforge.store.port import (
     Abilities,
     BrokenMark,
@@ -31,8 +32,11 @@ from tinyforge.store.port import (
     Timing,
     What,
 )
+from tinyforge.store.sqlite.access import record
+from tinyforge.store.sqlite.endpoints import all_endpoints, put_endpoints
 from tinyforge.store.sqlite.parts import GENERATION, Parts, ask, text
 from tinyforge.store.sqlite.places import barred_from
+from tinyforge.store.sqlite.secrets import put_secrets
 from tinyforge.store.sqlite.timings import StoredTimings
 
 TABLES: dict[What, tuple[str, tuple[str, ...], Callable[[Sequence[object]], Inspected]]] = {
@@ -109,14 +113,14 @@ class ConfigRows:
 
     async def trigger_named(self, name: str) -> tuple[Trigger, Timing | None]:
         def query(db: apsw.Connection) -> tuple[Trigger, Timing | None]:
-            trigger = _named(db, "trigger", name)
+            trigger = named_row(db, "trigger", name)
             assert isinstance(trigger, Trigger)  # noqa: S101 - narrows the table's row type
             return trigger, _timing(db, trigger.id)
 
         return await self._parts.read(query)
 
     async def workload_named(self, name: str) -> Workload:
-        found = await self._parts.read(lambda db: _named(db, "workload", name))
+        found = await self._parts.read(lambda db: named_row(db, "workload", name))
         assert isinstance(found, Workload)  # noqa: S101 - narrows the table's row type
         return found
 
@@ -188,11 +192,15 @@ class ConfigRows:
             ):
                 if rows:
                     _put(db, statement, rows)
+            _put_endpoints(db, change)
             timings.store(db)
             _mark_broken(db, change.broken)
             if change.planned:
                 db.execute(PLANNED, (text(list(change.planned)),))
-            if triggers or workloads or bindings or change.broken or change.planned:
+            put_secrets(db, change.secrecy)
+            record(db, change.entry)
+            config = (triggers, workloads, bindings, change.endpoints)
+            if any((*config, change.broken, change.planned)):
                 db.execute(NEW_GENERATION)
             if replica is None or not (workloads or change.broken or change.planned):
                 return None
@@ -216,6 +224,16 @@ def _put(db: apsw.Connection, statement: str, rows: Sequence[tuple[object, ...]]
         db.execute(statement, (text(rows),))
     except apsw.ConstraintError as problem:
         raise Conflict(f"a name is taken: {problem}") from problem
+
+
+def _put_endpoints(db: apsw.Connection, change: ConfigChange) -> None:
+    """Store endpoints once their triggers are there; those of triggers that go end."""
+    if not change.endpoints and not any(write.deleted for write in change.triggers):
+        return
+    try:
+        put_endpoints(db, change.endpoints)
+    except apsw.ConstraintError as problem:
+        raise Conflict(TAKEN) from problem
 
 
 def _mark_broken(db: apsw.Connection, marks: Sequence[BrokenMark]) -> None:
@@ -254,6 +272,7 @@ def _catalog(db: apsw.Connection) -> Catalog:
         workloads=workloads,
         bindings=bindings,
         timings=[cells.timing_of(row) for row in ask(db, TIMINGS)],
+        endpoints=all_endpoints(db),
     )
 
 
@@ -284,7 +303,7 @@ def _id(found: Inspected) -> int:
     return found.row.id if found.row is not None else 0
 
 
-def _named(db: apsw.Connection, what: What, name: str) -> Trigger | Workload | Binding:
+def named_row(db: apsw.Connection, what: What, name: str) -> Trigger | Workload | Binding:
     found = rows_where(db, what, "r.name = ? AND r.deleted_at IS NULL", (name,)) or rows_where(
         db, what, f"r.name = ? AND {ALIVE} LIMIT 1", (name,)
     )

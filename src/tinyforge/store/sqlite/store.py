@@ -12,6 +12,7 @@ import apsw
 from tinyforge.clock import Clock, Micros, Moment, utc
 from tinyforge.errors import NewerSchema, StoreUnavailable
 from tinyforge.store.migrate import SCHEMA, SCHEMA_MIN, Migration, migrations
+from tinyforge.store.sqlite.access import AccessRows
 from tinyforge.store.sqlite.config import ConfigRows
 from tinyforge.store.sqlite.connection import (
     DATABASE,
@@ -21,11 +22,15 @@ from tinyforge.store.sqlite.connection import (
     said_of,
     sole_owner,
 )
+from tinyforge.store.sqlite.endpoints import EndpointRows
 from tinyforge.store.sqlite.history import HistoryRows
 from tinyforge.store.sqlite.hot import HotPath
+from tinyforge.store.sqlite.inbox import InboxRows
+from tinyforge.store.sqlite.listing import ListingRows
 from tinyforge.store.sqlite.parts import Parts, ask
 from tinyforge.store.sqlite.places import PlaceRows
 from tinyforge.store.sqlite.runs import RunRows
+from tinyforge.store.sqlite.secrets import SecretRows
 from tinyforge.store.sqlite.upkeep import UpkeepRows
 from tinyforge.store.sqlite.writer import Writer
 
@@ -38,7 +43,19 @@ UNFIT = (
 )
 
 
-class SqliteStore(ConfigRows, HistoryRows, HotPath, RunRows, PlaceRows, UpkeepRows):
+class SqliteStore(
+    AccessRows,
+    ConfigRows,
+    EndpointRows,
+    HistoryRows,
+    ListingRows,
+    HotPath,
+    InboxRows,
+    RunRows,
+    SecretRows,
+    PlaceRows,
+    UpkeepRows,
+):
     """All roles of the port on one file."""
 
     def __init__(self, parts: Parts) -> None:
