@@ -11,12 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Protocol, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tinyforge.model import Event, Json
 
 API = 1
 LONGEST_SHOWN = 100  # of a fact or a rule, in a reason
+# Annotates a field that holds a secret, as `Annotated[str, SECRET]`: what is typed into it is kept
+# encrypted, the kind finds a reference in its place, and it is shown nowhere.
+SECRET = Meta(extra={"secret": True})
 
 
 class Match(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """`${env:NAME}` and `${file:/path}`: kept as written, given a value where one is used.
 
+`${sealed:sec_…}` stands where a secret was typed; it is opened with the server's key.
 `$${env:NAME}` stands for the text `${env:NAME}` itself.
 """
 
@@ -10,18 +11,38 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
 from urllib.parse import quote
 
-from tinyforge.errors import Unresolved
+from msgspec import Struct
+
+from tinyforge.errors import SealFailed, Unresolved
 from tinyforge.kinds import RunLog
 from tinyforge.model import Json
 
-REFERENCE = re.compile(r"(\$?)\$\{(env|file):([^{}]*)\}")
+REFERENCE = re.compile(r"(\$?)\$\{(env|file|sealed):([^{}]*)\}")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LARGEST_FILE = 64 * 1024
 SHORTEST_HIDDEN = 4  # characters; hiding a shorter one would tear holes into every log
 HIDDEN = "***"
+Opens: TypeAlias = Callable[[str], str | None]
+UNKNOWN_SEAL = "is not among this server's sealed secrets; write the secret again, or a reference"
+# Like the environment, what can be opened belongs to the process: a kind has only its config.
+_openers: list[Opens] = []
+
+
+@contextmanager
+def opened_by(opens: Opens) -> Iterator[None]:
+    """Have *opens* give the values of `${sealed:…}` by their names; None: it is not one of its."""
+    _openers.append(opens)
+    try:
+        yield
+    finally:
+        _openers.remove(opens)
 
 
 class Secret:
@@ -110,19 +131,89 @@ def has_references(text: str) -> bool:
     return REFERENCE.search(text) is not None
 
 
+def is_literal(text: str) -> bool:
+    """Say whether *text* stands for itself: what looks like a reference in it is escaped."""
+    return all(found[1] for found in REFERENCE.finditer(text))
+
+
+def spelt_out(text: str) -> str:
+    """Return what a literal stands for."""
+    return REFERENCE.sub(lambda found: found[0][1:], text)
+
+
+def sealed_as(name: str) -> str:
+    return f"${{sealed:{name}}}"
+
+
+def sealed_name(text: str) -> str | None:
+    """Return the name of the sealed secret that *text* is, and nothing else; None: it is not."""
+    found = REFERENCE.fullmatch(text)
+    return found[3] if found and not found[1] and found[2] == "sealed" else None
+
+
+def names_sealed(text: str) -> bool:
+    """Say whether a sealed secret stands anywhere in *text*."""
+    return any(not found[1] and found[2] == "sealed" for found in REFERENCE.finditer(text))
+
+
+def masked(text: str) -> str:
+    """Return a secret as it may be shown: its references as written, all else hidden."""
+    parts, end = [], 0
+    for found in REFERENCE.finditer(text):
+        if not found[1]:
+            parts += [HIDDEN if found.start() > end else "", found[0]]
+            end = found.end()
+    return "".join(parts) + (HIDDEN if len(text) > end else "")
+
+
+def references(config: object) -> Iterator[tuple[str, str, str]]:
+    """Yield each reference in *config*: a JSON pointer to it, `env`, `file` or `sealed`, a name."""
+    for pointer, text in _texts("", config):
+        for found in REFERENCE.finditer(text):
+            if not found[1]:
+                yield pointer, found[2], found[3]
+
+
 def reads_files(config: object) -> bool:
     """Say whether resolving *config* touches a disk, which is not for an event loop."""
     found = (REFERENCE.finditer(text) for _, text in _texts("", config))
     return any(match[2] == "file" for matches in found for match in matches)
 
 
-def unresolved(config: Json) -> list[tuple[str, str]]:
-    """Return a JSON pointer and the problem of each reference in *config* that has no value."""
+class Allowance(Struct, frozen=True, kw_only=True):
+    """What a manifest may name that comes from afar: variables, and files below one folder."""
+
+    names: frozenset[str] = frozenset()
+    folder: Path | None = None
+
+    def refuses(self, source: str, name: str) -> str | None:
+        """Say why a reference may not be named, and nothing of what is there; None: it may."""
+        if source == "env" and name not in self.names:
+            return "what comes over HTTP may name only variables that TINYFORGE_SECRET_NAMES lists"
+        if source == "file" and not (self.folder and _lies_below(self.folder, name)):
+            return "what comes over HTTP may name only files below TINYFORGE_SECRET_DIR"
+        return None
+
+
+def refused(config: object, allowance: Allowance) -> list[tuple[str, str]]:
+    """Return a JSON pointer and why of each reference in *config* that may not be named."""
+    return [
+        (pointer, f"${{{source}:{name}}}: {problem}")
+        for pointer, source, name in references(config)
+        if (problem := allowance.refuses(source, name))
+    ]
+
+
+def unresolved(config: Json, *, sealed: bool = True) -> list[tuple[str, str]]:
+    """Return a JSON pointer and the problem of each reference in *config* that has no value.
+
+    Without *sealed* those to sealed secrets are left out.
+    """
     return [
         (pointer, str(problem))
         for pointer, text in _texts("", config)
         for found in REFERENCE.finditer(text)
-        if not found[1] and (problem := _problem(found))
+        if not found[1] and (sealed or found[2] != "sealed") and (problem := _problem(found))
     ]
 
 
@@ -146,11 +237,31 @@ def _problem(found: re.Match[str]) -> Unresolved | None:
     return None
 
 
+def _lies_below(folder: Path, name: str) -> bool:
+    """Follow every link, then walk down from *folder* without following any."""
+    if "\0" in name or not name.startswith("/"):
+        return False
+    root, path = Path(os.path.realpath(folder)), Path(os.path.realpath(name))
+    if root not in path.parents:
+        return False
+    try:
+        handle = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        for part in path.relative_to(root).parts:
+            inner = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
+            os.close(handle)
+            handle = inner
+        is_link = stat.S_ISLNK(os.fstat(handle).st_mode)
+        os.close(handle)
+    except OSError:
+        return False
+    return not is_link
+
+
 def _value(found: re.Match[str]) -> Secret:
     _, source, name = found.groups()
     try:
-        value = _variable(name) if source == "env" else _file(name)
-    except ValueError as problem:
+        value = _GIVEN[source](name)
+    except (ValueError, SealFailed) as problem:
         raise Unresolved(found[0], str(problem)) from None
     except OSError as problem:
         raise Unresolved(found[0], f"cannot be read: {problem.strerror}") from None
@@ -159,6 +270,14 @@ def _value(found: re.Match[str]) -> Secret:
     if "\0" in value:
         raise Unresolved(found[0], "holds a NUL character")
     return Secret(value)
+
+
+def _opened(name: str) -> str:
+    for opens in _openers:
+        value = opens(name)
+        if value is not None:
+            return value
+    raise ValueError(UNKNOWN_SEAL)
 
 
 def _variable(name: str) -> str:
@@ -188,6 +307,11 @@ def _file(path: str) -> str:
         return content.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8 text") from None
+
+
+_GIVEN: Mapping[str, Callable[[str], str]] = MappingProxyType(
+    {"env": _variable, "file": _file, "sealed": _opened}
+)
 
 
 def _forms(value: str) -> set[str]:

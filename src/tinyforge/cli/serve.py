@@ -29,6 +29,9 @@ class ServeFlags:
 
     data: Annotated[str | None, _as_setting("data")] = None
     config: Annotated[str | None, _as_setting("config")] = None
+    key_file: Annotated[str | None, _as_setting("key_file")] = None
+    secret_names: Annotated[str | None, _as_setting("secret_names")] = None
+    secret_dir: Annotated[str | None, _as_setting("secret_dir")] = None
     labels: Annotated[tuple[str, ...], _as_setting("labels")] = ()
     listen: Annotated[str | None, _as_setting("listen")] = None
     strict: Annotated[bool, _as_setting("strict", alone=True)] = False
@@ -45,6 +48,8 @@ class ServeFlags:
     keep_log_bytes: Annotated[str | None, _as_setting("keep_log_bytes")] = None
     metrics_names: Annotated[bool, _as_setting("metrics_names", alone=True)] = False
     outbound: Annotated[str | None, _as_setting("outbound")] = None
+    connections_per_address: Annotated[str | None, _as_setting("connections_per_address")] = None
+    deliveries_per_second: Annotated[str | None, _as_setting("deliveries_per_second")] = None
 
     def given(self) -> dict[str, str | None]:
         """Return what was said, as text; a switch that was not set says nothing."""

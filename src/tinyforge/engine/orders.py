@@ -8,6 +8,7 @@ from inspect import iscoroutinefunction
 from typing import NamedTuple, Protocol
 
 from tinyforge.engine.recent import Fresh, Recent
+from tinyforge.engine.vault import Vault
 from tinyforge.engine.worker import Order
 from tinyforge.errors import InvalidConfig, UnknownKind
 from tinyforge.kinds import WorkloadKind
@@ -40,6 +41,7 @@ class Orders:
     store: OrderStore
     plugins: Plugins
     recent: Recent
+    vault: Vault
     _generation: int | None = None
     _known: dict[WorkloadId, Known] = field(default_factory=dict)
     _labels: dict[TriggerId, tuple[str, str]] = field(default_factory=dict)
@@ -93,6 +95,7 @@ class Orders:
             self._known.clear()
             self._labels.clear()
             self._generation = generation
+            await self.vault.refresh()
         if len(self._labels) > MOST_LABELS:
             self._labels.clear()
         missing = sorted({number for number in wanted if number not in self._known})

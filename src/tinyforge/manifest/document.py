@@ -13,23 +13,34 @@ from tinyforge.manifest.rows import BINDING_EXAMPLE, NAME_RULE, Rows
 from tinyforge.manifest.syntax import Node
 from tinyforge.manifest.syntax import read as read_syntax
 from tinyforge.plugins import Plugins
+from tinyforge.references import Allowance
 
 E = TypeVar("E")
 
 
-def read(data: bytes | str, source: str, plugins: Plugins) -> Document:
+def read(
+    data: bytes | str,
+    source: str,
+    plugins: Plugins,
+    *,
+    resolving: bool = True,
+    allowance: Allowance | None = None,
+) -> Document:
     """Return what *data* says; its `mistakes` hold all that is wrong with it.
 
     InvalidManifest where it cannot be read as YAML to its end. *source* is how mistakes call it.
+    Without *resolving* it is no mistake that a reference has no value here. *allowance*: what it
+    may name; None: anything.
     """
     mistakes = Mistakes(source)
-    return _Reading(read_syntax(data, mistakes), plugins, mistakes).document()
+    rows = Rows(plugins, mistakes, resolving=resolving, allowance=allowance)
+    return _Reading(read_syntax(data, mistakes), rows, mistakes).document()
 
 
 class _Reading:
-    def __init__(self, root: Node, plugins: Plugins, mistakes: Mistakes) -> None:
+    def __init__(self, root: Node, rows: Rows, mistakes: Mistakes) -> None:
         self._top = Fields(root, "", mistakes)
-        self._rows = Rows(plugins, mistakes)
+        self._rows = rows
         self._mistakes = mistakes
         self._misread: set[tuple[str, str]] = set()
 

@@ -16,7 +16,7 @@ from tinyforge.manifest.mistakes import Mistakes, quoted, quoted_name, suggestio
 from tinyforge.manifest.syntax import Node, plain
 from tinyforge.model import DEFAULT_TIMEOUT, Json, Queue, Retry
 from tinyforge.plugins import Plugins, Role
-from tinyforge.references import unresolved
+from tinyforge.references import Allowance, refused, unresolved
 from tinyforge.store import definition
 
 EXAMPLES: Mapping[Role, str] = MappingProxyType(
@@ -39,9 +39,17 @@ class _KindConfig(Struct, frozen=True):
 
 
 class Rows:
-    def __init__(self, plugins: Plugins, mistakes: Mistakes, *, resolving: bool = True) -> None:
+    def __init__(
+        self,
+        plugins: Plugins,
+        mistakes: Mistakes,
+        *,
+        resolving: bool = True,
+        allowance: Allowance | None = None,
+    ) -> None:
         self._plugins = plugins
         self._resolving = resolving
+        self._allowance = allowance
         self._mistakes = mistakes
         self._kind_keys: dict[tuple[Role, str], tuple[str, ...]] = {}
 
@@ -147,9 +155,17 @@ class Rows:
         except InvalidConfig:
             for field, what in self._plugins.mistakes(role, kind, config):
                 fields.wrong(field or "", what)
-        for pointer, what in unresolved(config) if self._resolving else ():
-            fields.wrong(field_of(config, pointer), f"{what}; give it a value there first")
+        if self._may_name(config, fields) and self._resolving:
+            for pointer, what in unresolved(config, sealed=False):
+                fields.wrong(field_of(config, pointer), f"{what}; give it a value there first")
         return config
+
+    def _may_name(self, config: Json, fields: Fields) -> bool:
+        """Say whether all that *config* names may be; what may not is not even looked at."""
+        wrong = refused(config, self._allowance) if self._allowance else ()
+        for pointer, what in wrong:
+            fields.wrong(field_of(config, pointer), what)
+        return not wrong
 
     def _endpoint(self, fields: Fields, found: _KindConfig) -> str | None:
         """Return what a trigger of a kind that receives says of its endpoint."""
@@ -159,6 +175,8 @@ class Rows:
             kind = self._plugins.trigger(found.kind, found.config)
         except InvalidConfig:
             return None  # which is said already
+        if not self._may_name({endpoints.KEY: fields.text(endpoints.KEY)}, fields):
+            return None
         return endpoints.read_endpoint(fields, kind, resolving=self._resolving)
 
     def _keys_of(self, role: Role, kind: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,23 +13,27 @@ import msgspec
 from msgspec import Struct
 
 from tinyforge.clock import Clock, Moment, rfc3339
-from tinyforge.errors import InvalidManifest, StoreUnavailable
+from tinyforge.errors import InvalidManifest, Refused, StoreUnavailable
 from tinyforge.manifest import document
 from tinyforge.manifest.entries import Document
 from tinyforge.manifest.export import export
+from tinyforge.manifest.literals import Literal, Sealing, disused, take_out
 from tinyforge.manifest.plan import Plan, Terms, compare
 from tinyforge.manifest.side import Difference
 from tinyforge.model import Trigger
 from tinyforge.observe.events import ManifestApplied, ManifestRefused, Observe
 from tinyforge.operations.answers import ChangeView, ExportView, FieldView, PlanView, WouldFire
+from tinyforge.operations.callers import ITSELF, Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.fires import Firing
 from tinyforge.operations.patience import persist
-from tinyforge.operations.roles import Plans, Reads, Ticks
+from tinyforge.operations.roles import Plans, Reads, Ticks, Vaults
 from tinyforge.operations.views import FireView, ManifestRequest
 from tinyforge.plugins import Plugins
+from tinyforge.references import Allowance
 from tinyforge.schedule.decision import Notice
-from tinyforge.store.port import Catalog, ConfigChange, TimingWrite
+from tinyforge.store.endpoints import EndpointDraft
+from tinyforge.store.port import Catalog, ConfigChange, EndpointWrite, Secrecy, TimingWrite, What
 
 REFUSED_FACT = "manifest_refused"
 FIRED_TOGETHER = 100
@@ -47,12 +51,23 @@ class Refusal(Struct, frozen=True, kw_only=True):
     mistakes: Sequence[str]
 
 
+class RowChange(Struct, frozen=True, kw_only=True):
+    """A change of one row: *check* raises where it may not be made; *remove*: the row goes."""
+
+    action: str  # for the audit, with what it was done to
+    target: str
+    check: Callable[[Catalog], None]
+    remove: tuple[What, str] | None = None
+
+
 class Prepared(Struct, frozen=True, kw_only=True):
     """A plan with what it makes of schedules, decided at *now*."""
 
     plan: Plan
     timings: Sequence[TimingWrite]
     view: PlanView
+    literals: Sequence[Literal]  # secrets to be sealed
+    catalog: Catalog  # that it was made from
     to_fire: Sequence[Trigger]  # asked for with `fire`
     now: Moment
 
@@ -61,29 +76,33 @@ class Prepared(Struct, frozen=True, kw_only=True):
 class Manifests:
     store: Store
     plugins: Plugins
+    vault: Vaults
+    allowance: Allowance  # of manifests that come from afar
     plans: Plans
     ticks: Ticks
     firing: Firing
     clock: Clock
     observe: Observe
+    auditor: Auditor
 
-    async def plan(self, request: ManifestRequest) -> PlanView:
+    async def plan(self, request: ManifestRequest, caller: Caller) -> PlanView:
         """Say what *request* would change, and what would fire at once. InvalidManifest."""
-        return (await self._prepare(await self._read(request), request)).view
+        caller.must_see_all("a plan")
+        return (await self._prepare(await self.read(request, caller), request)).view
 
-    async def apply(self, request: ManifestRequest, actor: str) -> PlanView:
+    async def apply(self, request: ManifestRequest, caller: Caller) -> PlanView:
         """Change all of it in one transaction, or nothing. The second time changes nothing."""
         try:
-            read = await self._read(request)
-            return await persist(partial(self._apply, read, request, actor))
+            read = await self.read(request, caller)
+            return await persist(partial(self._apply, read, request, caller))
         except InvalidManifest as refused:
             self.observe(ManifestRefused(source=request.source, mistakes=refused.mistakes))
             raise
 
-    async def apply_own(self, request: ManifestRequest, actor: str) -> PlanView:
+    async def apply_own(self, request: ManifestRequest) -> PlanView:
         """Apply the manifest that the server was started with, whose mistakes `doctor` tells."""
         try:
-            view = await self.apply(request, actor)
+            view = await self.apply(request, ITSELF)
         except InvalidManifest as refused:
             await self._keep_in_mind(request.source, refused)
             raise
@@ -100,58 +119,139 @@ class Manifests:
         with suppress(StoreUnavailable):  # the mistakes are logged all the same
             await self.store.set_fact(REFUSED_FACT, msgspec.json.encode(refusal).decode())
 
-    async def export(self, name: str | None = None) -> ExportView:
+    async def export(self, caller: Caller, name: str | None = None) -> ExportView:
         """Return a manifest of all rows, or of those that the manifest *name* owns."""
+        caller.must_see_all("an export")
         catalog = await self.store.catalog()
         owner = f"manifest:{name}" if name else None
         return ExportView(text=await asyncio.to_thread(export, catalog, owner))
 
-    async def _read(self, request: ManifestRequest) -> Document:
+    async def read(self, request: ManifestRequest, caller: Caller) -> Document:
         """Read in a thread: a large manifest takes longer than a schedule may wait."""
-        return await asyncio.to_thread(document.read, request.text, request.source, self.plugins)
+        allowance = None if caller.is_local else self.allowance
+        return await asyncio.to_thread(
+            document.read, request.text, request.source, self.plugins, allowance=allowance
+        )
 
-    async def _prepare(self, read: Document, request: ManifestRequest) -> Prepared:
+    async def _prepare(
+        self, read: Document, request: ManifestRequest, row: RowChange | None = None
+    ) -> Prepared:
         catalog = await self.store.catalog()
+        await self.vault.refresh()
+        _refuse_outdated(request, catalog)
+        if row is not None:
+            row.check(catalog)
         now = self.clock.now()
         terms = Terms(
             plugins=self.plugins,
             new_id=lambda: self.store.new_id(now),
             prune=request.prune,
             adopt=request.adopt,
+            remove=row.remove if row is not None else None,
         )
-        return await asyncio.to_thread(
-            lambda: _prepared(compare(read, catalog, terms), catalog, self.plans, request, now)
-        )
+        sealing = Sealing(plugins=self.plugins, opens=self.vault.value, new_id=terms.new_id)
 
-    async def _apply(self, read: Document, request: ManifestRequest, actor: str) -> PlanView:
-        ready = await self._prepare(read, request)
+        def prepare() -> Prepared:
+            taken = take_out(read, catalog, sealing)
+            plan = compare(taken.document, catalog, terms)
+            made = _prepared(plan, catalog, self.plans, request, now)
+            return msgspec.structs.replace(made, literals=taken.literals)
+
+        return await asyncio.to_thread(prepare)
+
+    async def change_row(
+        self, read: Document, request: ManifestRequest, row: RowChange, caller: Caller
+    ) -> None:
+        """Change one row as a manifest would; InvalidManifest."""
+        await persist(partial(self._apply, read, request, caller, row))
+
+    async def _apply(
+        self, read: Document, request: ManifestRequest, caller: Caller, row: RowChange | None = None
+    ) -> PlanView:
+        ready = await self._prepare(read, request, row)
         plan = ready.plan
         if not plan.is_empty:
             change = ConfigChange(
-                author=actor,
+                author=caller.actor,
+                entry=self._entry(ready, request, caller, row),
                 generation=plan.generation,
                 triggers=plan.triggers,
                 workloads=plan.workloads,
                 bindings=plan.bindings,
                 timings=ready.timings,
+                secrecy=self._secrecy(ready),
+                endpoints=self._endpoints(ready),
             )
             events = await self.store.change(change, ready.now)
             await self.ticks.deliver(events)
             self.ticks.wake()
         changes = len(plan.triggers) + len(plan.workloads) + len(plan.bindings)
         self.observe(ManifestApplied(source=request.source, changes=changes))
-        fired = await self._fire(ready.to_fire, actor)
+        fired = await self._fire(ready.to_fire, caller)
+        if plan.is_empty and fired:
+            names = ", ".join(one.trigger for one in fired)
+            await self.auditor.note(caller, "apply_manifest", request.source, after=names)
         return msgspec.structs.replace(
             ready.view, applied=True, fired=fired, next_command="tinyforge preview"
         )
 
-    async def _fire(self, triggers: Sequence[Trigger], actor: str) -> list[FireView]:
+    def _secrecy(self, ready: Prepared) -> Secrecy:
+        """Seal what was typed. Only where something is sealed a key is needed, and made."""
+        plan = ready.plan
+        rows = [self.vault.seal(one.place, one.plain.reveal(), ready.now) for one in ready.literals]
+        return Secrecy(
+            keys=self.vault.keys if rows or plan.seals else (),
+            secrets=rows,
+            disused=disused(ready.catalog, plan.triggers, plan.workloads),
+        )
+
+    def _endpoints(self, ready: Prepared) -> list[EndpointWrite]:
+        keyring, now = self.vault.keyring, ready.now
+        return [
+            one.written(keyring, now) if isinstance(one, EndpointDraft) else one
+            for one in ready.plan.endpoints
+        ]
+
+    def _entry(
+        self,
+        ready: Prepared,
+        request: ManifestRequest,
+        caller: Caller,
+        row: RowChange | None,
+    ) -> AuditEntry:
+        """Tell what a change is by the digests of all its fields, as they were and will be."""
+        before, after = _digests(ready.plan.differences)
+        words = f"{after}, {len(ready.plan.differences)} changed"
+        action = "apply_manifest" if row is None else row.action
+        target = request.source if row is None else row.target
+        return self.auditor.entry(caller, action, target, before, words)
+
+    async def _fire(self, triggers: Sequence[Trigger], caller: Caller) -> list[FireView]:
         fired: list[FireView] = []
         for begin in range(0, len(triggers), FIRED_TOGETHER):
             together = triggers[begin : begin + FIRED_TOGETHER]
-            fires = (self.firing.fire(trigger.name, None, actor) for trigger in together)
+            fires = (self.firing.fire_for(trigger.name, None, caller) for trigger in together)
             fired.extend(await asyncio.gather(*fires))
         return fired
+
+
+def _digests(differences: Sequence[Difference]) -> tuple[str, str]:
+    """Return the SHA-256 of what is changed, before and after."""
+    sides: list[list[object]] = [[], []]
+    for one in differences:
+        for change in one.changes:
+            sides[0].append((one.what, one.name, change.field, change.before))
+            sides[1].append((one.what, one.name, change.field, change.after))
+    digests = [sha256(msgspec.json.encode(side, enc_hook=str)).hexdigest() for side in sides]
+    return f"sha256:{digests[0]}", f"sha256:{digests[1]}"
+
+
+def _refuse_outdated(request: ManifestRequest, catalog: Catalog) -> None:
+    if request.generation not in (None, catalog.generation):
+        raise Refused(
+            "the config has changed since this was planned; nothing is changed",
+            "plan it again, and give the generation of that plan",
+        )
 
 
 def _prepared(
@@ -174,9 +274,18 @@ def _prepared(
         ],
         warnings=[*_warnings(writes), *_unbound(plan, catalog)],
         unchanged=plan.unchanged,
+        generation=plan.generation,
         next_command=_after_plan(plan, request),
     )
-    return Prepared(plan=plan, timings=list(writes.values()), view=view, to_fire=to_fire, now=now)
+    return Prepared(
+        plan=plan,
+        timings=list(writes.values()),
+        view=view,
+        literals=(),
+        catalog=catalog,
+        to_fire=to_fire,
+        now=now,
+    )
 
 
 def _at_once(writes: dict[str, TimingWrite], now: Moment) -> Iterable[tuple[str, str]]:

@@ -7,10 +7,20 @@ from typing import Protocol
 
 from tinyforge.clock import Moment
 from tinyforge.model import Event, EventDraft, EventId, Result, RunId, Trigger, Workload, WorkloadId
-from tinyforge.store.port import Config, History, Replica, Timing, TimingWrite
+from tinyforge.sealing import Keyring
+from tinyforge.store.port import (
+    Config,
+    History,
+    Listing,
+    Owner,
+    Replica,
+    SecretRow,
+    Timing,
+    TimingWrite,
+)
 
 
-class Reads(Config, History, Protocol):
+class Reads(Config, History, Listing, Protocol):
     """Config and what came of it."""
 
     async def events_by_id(self, ids: Sequence[EventId]) -> dict[EventId, Event]: ...
@@ -22,6 +32,30 @@ class Queues(Reads, Protocol):
     async def workloads_by_id(self, ids: Sequence[WorkloadId]) -> dict[WorkloadId, Workload]: ...
 
     async def replicas(self) -> Sequence[Replica]: ...
+
+
+class Vaults(Protocol):
+    """Secrets that were typed into configs."""
+
+    @property
+    def keyring(self) -> Keyring: ...
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """The ids of the keys that we hold, the one that seals first; a key is made if need be."""
+        ...
+
+    async def refresh(self) -> None:
+        """Know what is sealed in the config in force."""
+        ...
+
+    def value(self, name: str) -> str | None:
+        """Return what is sealed under a name; None: nothing. KeyMissing, SealBroken."""
+        ...
+
+    def seal(self, place: tuple[int, Owner, str, str], plain: str, now: Moment) -> SecretRow:
+        """Return the row of a secret at *place*: its id, what has it, its name, the field."""
+        ...
 
 
 class Receipt(Protocol):

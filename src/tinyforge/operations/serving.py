@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from tinyforge.clock import Clock, Micros, Moment, rfc3339
 from tinyforge.ids import show
 from tinyforge.operations.answers import CountsView, HealthView
+from tinyforge.operations.callers import Caller
 from tinyforge.operations.rendering import at_text
+from tinyforge.references import Allowance
 from tinyforge.store.port import Counts
 
 
@@ -25,6 +27,7 @@ class Serving:
     unready: Callable[[], str | None]  # None, or why windows cannot be recorded
     instance: int | None = None
     started_at: Moment | None = None
+    allowance: Allowance = field(default_factory=Allowance)  # what may be named over HTTP
 
     @property
     def is_live(self) -> bool:
@@ -41,7 +44,8 @@ class Health:
     serving: Serving
     clock: Clock
 
-    async def show(self) -> HealthView:
+    async def show(self, caller: Caller) -> HealthView:
+        caller.must_see_all("the server's health")
         problem = self.serving.unready()
         instance = self.serving.instance
         return HealthView(

@@ -79,6 +79,11 @@ class Schema(Generic[K]):
             for name, kind in self._types.items()
         )
 
+    @property
+    def secret_fields(self) -> frozenset[str]:
+        """Return the keys that hold secrets, by their type."""
+        return frozenset(name for name, kind in self._types.items() if _is_secret(kind))
+
     def build(self, config: Json) -> K:
         """Return the kind; only for a config without mistakes."""
         return msgspec.convert(dict(config), self.cls)
@@ -124,6 +129,14 @@ def _meaning(kind: object) -> str:
     return next((meta.description for meta in metas if meta.description), "")
 
 
+def _is_secret(kind: object) -> bool:
+    if get_origin(kind) is Annotated:
+        inner, *notes = get_args(kind)
+        metas = (note for note in notes if isinstance(note, Meta))
+        return any((meta.extra or {}).get("secret") for meta in metas) or _is_secret(inner)
+    return get_origin(kind) in {Union, UnionType} and any(map(_is_secret, get_args(kind)))
+
+
 def _of_value(path: str, kind: object, value: object) -> Iterator[Mistake]:
     """Go into mappings and lists, so that each item is judged and named by itself."""
     for arm in _arms(kind):
@@ -147,7 +160,9 @@ def _arms(kind: object) -> tuple[object, ...]:
     """Return what *kind* may be, without its annotations."""
     if get_origin(kind) is Annotated:
         return _arms(get_args(kind)[0])
-    return get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
+    if get_origin(kind) in {Union, UnionType}:
+        return tuple(arm for one in get_args(kind) for arm in _arms(one))
+    return (kind,)
 
 
 def _misfit(kind: object, value: object) -> str | None:

@@ -22,9 +22,11 @@ from tinyforge.engine.recovery import Recovery
 from tinyforge.engine.runlog import LogKeeper
 from tinyforge.engine.runner import Runner
 from tinyforge.engine.ticker import Ticker, clamp
+from tinyforge.engine.vault import Vault
 from tinyforge.engine.watch import Watch
 from tinyforge.observe.events import Observe
 from tinyforge.plugins import Plugins
+from tinyforge.sealing import Keyring
 from tinyforge.settings import Settings
 from tinyforge.store.port import Counts, Limits, Replica, Store, Strain
 
@@ -46,6 +48,7 @@ class Engine:
     recovery: Recovery
     logs: LogKeeper
     janitor: Janitor
+    vault: Vault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,8 @@ def assemble(around: Surroundings, settings: Settings) -> Engine:
     fanout = FanOut(store, plugins, clock, observe, floor, watch)
     planner = Planner(plugins, tick_interval)
     recent = Recent()
-    orders = Orders(store, plugins, recent)
+    vault = Vault(Keyring(settings.key_path), store)
+    orders = Orders(store, plugins, recent, vault)
     followers = Followers(store, plugins, observe)
     logs = LogKeeper(store, clock)
     pacer = Pacer(settings.catch_up_rate or 0)
@@ -76,6 +80,7 @@ def assemble(around: Surroundings, settings: Settings) -> Engine:
     by_hand = HandChanges(store, planner, fanout, observe)
     return Engine(
         store=store,
+        vault=vault,
         plugins=plugins,
         clock=clock,
         observe=observe,

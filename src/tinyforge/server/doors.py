@@ -13,6 +13,7 @@ def doors_of(engine: Engine, serving: Serving) -> Operations:
             store=engine.store,
             plugins=engine.plugins,
             plans=engine.planner,
+            vault=engine.vault,
             fires=engine.intake,
             ticks=engine.ticker,
             works=engine.runner,

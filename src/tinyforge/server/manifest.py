@@ -14,8 +14,6 @@ from tinyforge.operations.door import Operations
 from tinyforge.operations.manifests import Manifests
 from tinyforge.operations.views import ManifestRequest
 
-AUTHOR = "--config"
-
 
 @dataclass(frozen=True)
 class ConfigFile:
@@ -47,7 +45,7 @@ class ConfigFile:
         except InvalidManifest as unreadable:
             await manifests.refuse_own(source, unreadable)
             raise
-        await manifests.apply_own(ManifestRequest(source=source, text=text), AUTHOR)
+        await manifests.apply_own(ManifestRequest(source=source, text=text))
 
     async def _was_applied(self, operations: Operations) -> bool:
         rows = await operations.manifests.store.catalog()

@@ -12,12 +12,14 @@ from tinyforge.clock import SystemClock
 from tinyforge.engine.intake import Receipt
 from tinyforge.engine.planning import Planner
 from tinyforge.engine.ticker import clamp
+from tinyforge.engine.vault import Vault
 from tinyforge.errors import Refused
 from tinyforge.model import Event, EventDraft, Result, RunId
 from tinyforge.observe.events import Happening
 from tinyforge.operations.door import Parts, open_door
 from tinyforge.operations.serving import Serving
 from tinyforge.plugins import Plugins
+from tinyforge.sealing import Keyring
 from tinyforge.settings import Settings
 from tinyforge.store.sqlite.connection import DATABASE
 from tinyforge.store.sqlite.store import SqliteStore
@@ -61,10 +63,12 @@ async def open_offline(settings: Settings, *, writable: bool) -> AsyncIterator[A
     async with opened as store:
         away = Away(str(settings.data))
         tick_interval = clamp(settings.tick_interval, _nobody)
+        vault = Vault(Keyring(settings.key_path), store)
         parts = Parts(
             store=store,
             plugins=plugins,
             plans=Planner(plugins, tick_interval),
+            vault=vault,
             fires=away,
             ticks=away,
             works=away,
@@ -78,7 +82,8 @@ async def open_offline(settings: Settings, *, writable: bool) -> AsyncIterator[A
                 unready=_unready,
             ),
         )
-        yield create_app(open_door(parts), Probes(_no_metrics, _unready), _nobody)
+        with vault.serving():
+            yield create_app(open_door(parts), Probes(_no_metrics, _unready), _nobody)
 
 
 def _unready() -> str | None:

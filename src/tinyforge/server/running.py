@@ -102,7 +102,9 @@ class Server:
         tally = Tally(names=self.settings.metrics_names)
         observe, unready = self._observers(tally)
         engine = self._engine = await self._open(tally, observe)
+        await engine.vault.unlock()
         sockets = self._listen()
+        self._stack.enter_context(engine.vault.serving())
         self._stack.enter_context(engine.watch.running())
         self._spawn("watch", engine.watch.run())
         await engine.recovery.recover_runs()
@@ -111,6 +113,7 @@ class Server:
             self._ways = self._make(make, tally, unready)
             await self._ways.apply_config()
         await self._first_sweep(engine)
+        await asyncio.to_thread(engine.vault.test)
         observe(Started(took=self.clock.monotonic() - began, listen=address_of(sockets[-1])))
         for name, part in (
             ("ticker", engine.ticker.run()),

@@ -22,6 +22,7 @@ from tinyforge.server.manifest import ConfigFile
 from tinyforge.settings import Settings
 from tinyforge.store.sqlite.connection import DATABASE
 from tinyforge.web.app import create_app
+from tinyforge.web.crowd import Crowd
 from tinyforge.web.gate import Probes
 from tinyforge.web.listen import serve
 
@@ -44,7 +45,8 @@ class Ways:
         metrics = Metrics(self.tally, lambda: self.unready() is None, self.dropped, __version__)
         probes = Probes(metrics.render, self.unready)
         app = create_app(self._operations(), probes, self.engine.observe)
-        return asyncio.create_task(serve(app, sockets), name="web")
+        crowd = Crowd(self.settings.connections_per_address, self.engine.observe)
+        return asyncio.create_task(serve(app, sockets, crowd), name="web")
 
     def _operations(self) -> Operations:
         engine = self.engine
@@ -56,5 +58,6 @@ class Ways:
             unready=self.unready,
             instance=engine.store.instance,
             started_at=self.started_at,
+            allowance=self.settings.allowance,
         )
         return doors_of(engine, serving)

@@ -14,6 +14,7 @@ from msgspec import Struct, convert, field
 from tinyforge.clock import DAY, SECOND, Micros
 from tinyforge.errors import InvalidSettings
 from tinyforge.labels import Labels, read_labels
+from tinyforge.references import Allowance
 from tinyforge.settings.reading import (
     LONGEST_KEPT,
     Listen,
@@ -22,6 +23,7 @@ from tinyforge.settings.reading import (
     read_database,
     read_length,
     read_listen,
+    read_names,
     read_path,
     read_rate,
     read_switch,
@@ -50,6 +52,7 @@ __all__ = [
 ]
 
 PREFIX = "TINYFORGE_"
+KEY = "key"  # in the data folder
 # what a command that we run finds in its environment: `tinyforge` may be called from there
 GIVEN_TO_RUNS = ("RUN_ID", "ATTEMPT", "WORKLOAD", "TRIGGER")
 GIVEN_OF_EVENTS = "EVENT_"
@@ -89,6 +92,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     data: Path = Path("tinyforge-data")
     database: str | None = None
     config: Path | None = None
+    key_file: Path | None = None
+    secret_names: tuple[str, ...] = ()
+    secret_dir: Path | None = None
     labels: Labels = ()
     listen: Listen = Listen("127.0.0.1", 8270)
     strict: bool = False
@@ -108,6 +114,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     connections_per_address: int = 64
     deliveries_per_second: int = 100
     crash_at: str | None = None
+
+    @property
+    def key_path(self) -> Path:
+        return self.key_file or self.data / KEY
+
+    @property
+    def allowance(self) -> Allowance:
+        """What a manifest may name that comes over HTTP."""
+        return Allowance(names=frozenset(self.secret_names), folder=self.secret_dir)
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -144,6 +159,24 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="config",
         meaning="A manifest that is applied before the first sweep, and again on SIGHUP.",
+        default="none",
+        read=read_path,
+    ),
+    Setting(
+        name="key_file",
+        meaning="The key that seals secrets; made at first need, for this user alone.",
+        default="key in the data folder",
+        read=read_path,
+    ),
+    Setting(
+        name="secret_names",
+        meaning="Variables that a manifest may name which comes over HTTP, commas between.",
+        default="none",
+        read=read_names,
+    ),
+    Setting(
+        name="secret_dir",
+        meaning="The folder below which a manifest may name files that comes over HTTP.",
         default="none",
         read=read_path,
     ),

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from tinyforge.clock import DAY, SECOND, Micros
 from tinyforge.errors import Unresolved
-from tinyforge.references import resolve_address
+from tinyforge.references import NAME, resolve_address
 from tinyforge.schedule.words import duration
 
 HIGHEST_PORT = 65_535
@@ -49,6 +49,14 @@ def read_listen(text: str) -> Listen:
     if not right or int(port) > HIGHEST_PORT:
         raise ValueError(f"{text!r} is not HOST:PORT; write for example 127.0.0.1:8270")
     return Listen(bare, int(port))
+
+
+def read_names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no variable's name; write for example A_TOKEN,B_TOKEN")
+    return names
 
 
 def read_switch(text: str) -> bool:
