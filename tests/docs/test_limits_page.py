@@ -15,7 +15,9 @@ from tinyforge.operations import fires, forecasts
 from tinyforge.plugins import config
 from tinyforge.rules import braces, condition, globs, reading, rule
 from tinyforge.schedule import crontab, spec, windows
-from tinyforge.web import connection, gate
+from tinyforge.server import process
+from tinyforge.settings import Settings
+from tinyforge.web import allowance, bodies, connection, crowd, gate
 from tinyforge.workloads import facts
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -78,7 +80,27 @@ VALUES = {
         ("a body's nesting", f"{guard.MOST_KEYS:,} keys"),
         ("a signed time's distance from the server's clock", f"{standard.TOLERANCE // MINUTE} min"),
         ("a delivery's id", f"{body.LONGEST_ID} characters"),
-        ("connections on `--listen`", f"{connection.MOST_STRANGERS}"),
+        ("a request's line and headers", f"{connection.LONGEST_HEAD // KIB} KiB"),
+        ("a body's pace", f"{connection.SLOWEST // KIB} KiB/s"),
+        ("a body's pace", f"every {connection.LOOKED_AT} s"),
+        (
+            "connections of one address whose request is not whole",
+            f"{Settings().connections_per_address}",
+        ),
+        ("connections on `--listen`", f"{crowd.MOST_STRANGERS:,}"),
+        ("open files of the process", f"{process.MOST_FILES:,}"),
+        ("requests sent behind one that is not answered", f"{connection.MOST_PIPELINED}"),
+        (
+            "time for the other end to take some of an answer",
+            f"{connection.ANSWER_DEADLINE} s",
+        ),
+        ("all bodies that are read and not answered", f"{bodies.MOST_IN_FLIGHT // MIB} MiB"),
+        (
+            "what is read of a body that is too large, to be heard",
+            f"{bodies.MOST_DROPPED // MIB} MiB",
+        ),
+        ("deliveries of one endpoint", f"{Settings().deliveries_per_second}"),
+        ("deliveries of one endpoint", f"{allowance.BURST} s' worth"),
     ],
 )
 def test_a_limit_is_what_the_page_says(limit: str, value: str) -> None:

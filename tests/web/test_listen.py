@@ -16,7 +16,7 @@ import uvloop
 
 from tests.web.test_gate import echo
 from tinyforge.errors import DataInUse, Refused
-from tinyforge.web.connection import MOST_STRANGERS
+from tinyforge.web.crowd import Crowd
 from tinyforge.web.gate import Gate, Probes
 from tinyforge.web.listen import serve
 from tinyforge.web.sockets import SOCKET_NAME, address_of, local_socket, tcp_socket
@@ -41,7 +41,7 @@ def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
 @asynccontextmanager
 async def serving(*sockets: socket.socket) -> AsyncIterator[None]:
     app = Gate(echo, Probes(metrics=lambda: b"up 1\n", unready=lambda: None))
-    task = asyncio.create_task(serve(app, sockets))
+    task = asyncio.create_task(serve(app, sockets, Crowd(64, lambda _: None)))
     try:
         yield
     finally:
@@ -199,22 +199,6 @@ def test_bytes_that_are_no_http_are_answered_and_end_nothing(
     bad, good = runner.run(ask())
     assert bad.startswith(b"HTTP/1.1 400")
     assert good.startswith(b"HTTP/1.1 200")
-
-
-def test_strangers_beyond_the_cap_are_turned_away_and_the_user_is_not(folder: Path) -> None:
-    async def ask() -> tuple[bytes, bytes]:
-        with local_socket(folder) as local, tcp_socket("127.0.0.1", 0) as tcp:
-            port = tcp.getsockname()[1]
-            async with serving(local, tcp), AsyncExitStack() as held:
-                for _ in range(MOST_STRANGERS):
-                    await held.enter_async_context(connected(port))
-                async with connected(port) as (reader, _), asyncio.timeout(5):
-                    turned_away = await reader.read()
-                return turned_away, await answer(folder / SOCKET_NAME, ASK)
-
-    turned_away, served = asyncio.run(ask())
-    assert turned_away == b""
-    assert served.startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")

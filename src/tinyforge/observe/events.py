@@ -257,6 +257,32 @@ class Committed(Happening, frozen=True, kw_only=True):
     took: Micros
 
 
+class ConnectionTurnedAway(Happening, frozen=True, kw_only=True):
+    """A connection was closed: too slow, or one too many."""
+
+    why: str
+
+
+class DeliveryTurnedAway(Happening, frozen=True, kw_only=True):
+    """A request to a webhook endpoint ended at the door; which endpoint it was is never said."""
+
+    why: str
+
+
+class CallRefused(Happening, frozen=True, kw_only=True):
+    """A call that did not prove who makes it."""
+
+    reason: str  # missing, malformed, unknown, expired or revoked
+
+
+class CallsRefused(Happening, frozen=True, kw_only=True):
+    """The same, said at most each ten seconds: *reason* and *source* are the last one's."""
+
+    count: int  # since it was said last
+    reason: str
+    source: str
+
+
 class RequestFailed(Happening, frozen=True, kw_only=True):
     """A bug answered a request with 500; *stack* is for those who mend it."""
 

@@ -74,6 +74,10 @@ SINGLE: Mapping[type[Happening], tuple[Level, str]] = {
     events.FileDamaged: (Level.ERROR, "the database file is damaged: restore a copy"),
     events.BlockedLoop: (Level.ERROR, "the process ends: something did not give the loop back"),
     events.Committed: (Level.DEBUG, "commit"),
+    events.ConnectionTurnedAway: (Level.DEBUG, "a connection was closed: too slow, or too many"),
+    events.DeliveryTurnedAway: (Level.DEBUG, "a request to a webhook endpoint ended at the door"),
+    events.CallRefused: (Level.DEBUG, "a call without a proof of who makes it"),
+    events.CallsRefused: (Level.WARNING, "calls without a proof of who makes them were refused"),
     events.RequestFailed: (Level.ERROR, "a request met a bug"),
     events.HeartbeatFailed: (Level.WARNING, "the heartbeat URL could not be called"),
 }

@@ -64,6 +64,7 @@ class Metrics(Collector):
             yield _counter(name, text, _one(tally.happened[happening]))
         yield from _windows(tally)
         yield from _work(tally)
+        yield from _outside(tally)
         yield from _database(tally)
         if tally.seen is not None:
             yield from _sharing(tally.seen)
@@ -118,6 +119,15 @@ def _work(tally: Tally) -> Iterator[Metric]:
     yield _histogram("run_duration_seconds", "Length of attempts", times, ("kind",))
     recovered = _one_label(tally.recovered)
     yield _counter("runs_recovered", "Runs whose worker died", recovered, ("fate",))
+
+
+def _outside(tally: Tally) -> Iterator[Metric]:
+    unproved = _one_label(tally.unproved)
+    yield _counter("calls_refused", "Calls without a proof", unproved, ("reason",))
+    deliveries = _one_label(tally.turned_away)
+    yield _counter("deliveries_turned_away", "Deliveries ended at the door", deliveries, ("why",))
+    connections = _one_label(tally.closed)
+    yield _counter("connections_turned_away", "Connections closed", connections, ("why",))
 
 
 def _database(tally: Tally) -> Iterator[Metric]:

@@ -12,7 +12,10 @@ from msgspec import Struct
 from tinyforge.clock import Micros, Moment
 from tinyforge.model import RunState
 from tinyforge.observe.events import (
+    CallRefused,
     Committed,
+    ConnectionTurnedAway,
+    DeliveryTurnedAway,
     EventsFannedOut,
     Happening,
     ManifestApplied,
@@ -109,6 +112,9 @@ class Tally:
         self.recovered: Counter[str] = Counter()
         self.commits = Spread(0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 1e3, 5e3)
         self.operations = 0
+        self.turned_away: Counter[str] = Counter()  # deliveries at the door, by why
+        self.unproved: Counter[str] = Counter()  # calls, by reason
+        self.closed: Counter[str] = Counter()  # connections, by why
         self.mistakes = 0
         self.counts: Counts | None = None
         self.oldest_undecided: Micros = 0
@@ -149,6 +155,12 @@ class Tally:
             case RunsRecovered():
                 self.recovered["requeued"] += len(happening.requeued)
                 self.recovered["interrupted"] += len(happening.interrupted)
+            case DeliveryTurnedAway():
+                self.turned_away[happening.why] += 1
+            case CallRefused():
+                self.unproved[happening.reason] += 1
+            case ConnectionTurnedAway():
+                self.closed[happening.why] += 1
             case ManifestApplied():
                 self.mistakes = 0
             case ManifestRefused():

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -30,6 +31,7 @@ RARELY = (50_000, 50, 100)  # a batch makes 100,000 tuples, and none of them a c
 FAILED, WRONG = 1, 2
 FORCED = 130
 PATIENCE = 0.2  # seconds, for threads that have nothing left to do
+MOST_FILES = 8_192  # open at once: each connection is one
 
 
 def serve(settings: Settings, clock: Clock | None = None) -> int:
@@ -40,6 +42,7 @@ def serve(settings: Settings, clock: Clock | None = None) -> int:
     clock = clock or SystemClock()
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*RARELY)
+    _allow_more_files()
     if settings.outbound is Outbound.PUBLIC:
         os.environ["TINYFORGE_OUTBOUND"] = "public"
     with open_pipe(sys.stderr.fileno()) as pipe:
@@ -52,6 +55,14 @@ def serve(settings: Settings, clock: Clock | None = None) -> int:
             return _refused(pipe, problem, FAILED)
     _leave_deploys_behind()
     return 0
+
+
+def _allow_more_files() -> None:
+    """Take what the machine grants: a shell starts with a limit that connections soon reach."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    granted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if resource.RLIM_INFINITY != soft < granted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
 
 
 def _leave_deploys_behind() -> None:
