@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
+from ssl import SSLContext
 from threading import Event, Thread
 
 from msgspec import Struct, json
@@ -19,6 +20,7 @@ class Asked:
     path: str
     query: str
     body: bytes
+    authorization: str = ""
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Desk:
     answers: dict[str, object] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     seen: Event = field(default_factory=Event)
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)  # more of every answer
 
     def say(self, request: str, *answers: Struct | tuple[int, Struct | bytes]) -> None:
         self.answers[request] = list(answers)
@@ -57,9 +61,14 @@ def handler(desk: Desk) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, body: bytes) -> None:
             path, _, query = self.path.partition("?")
-            status, said = desk.answer(Asked(self.command, path, query, body))
+            status, said = desk.answer(
+                Asked(self.command, path, query, body, self.headers["Authorization"] or "")
+            )
             self.send_response(status)
+            self.send_header("Content-Type", desk.content_type)
             self.send_header("Content-Length", str(len(said)))
+            for name, value in desk.headers.items():
+                self.send_header(name, value)
             with suppress(BrokenPipeError):  # who asked may be gone
                 self.end_headers()
                 self.wfile.write(said)
@@ -82,6 +91,24 @@ def open_desk(data: Path) -> Iterator[Desk]:
         thread.start()
         try:
             yield desk
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def open_web_desk(data: Path, tls: SSLContext | None = None) -> Iterator[tuple[Desk, int]]:
+    """Serve on a free port of this machine, with *tls* or without."""
+    desk = Desk(data)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler(desk)) as server:
+        server.daemon_threads = True
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # who went away is no news
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield desk, server.server_port
         finally:
             server.shutdown()
             thread.join()

@@ -7,8 +7,14 @@ from tinyforge.errors import NotFound
 from tinyforge.manifest import examples
 
 
-def test_there_are_three_and_the_first_is_the_one_to_begin_with() -> None:
-    assert examples.names() == ("default", "nightly-backup", "ping-and-alert")
+def test_there_are_five_and_the_first_is_the_one_to_begin_with() -> None:
+    assert examples.names() == (
+        "default",
+        "deploy-on-push",
+        "image-on-push",
+        "nightly-backup",
+        "ping-and-alert",
+    )
 
 
 @pytest.mark.parametrize("name", examples.names())
@@ -46,3 +52,16 @@ def test_a_name_that_does_not_exist_gets_the_nearest_one() -> None:
         examples.text("nightly-backups", "UTC")
     with pytest.raises(NotFound, match="no example named"):
         examples.text("../plan", "UTC")
+
+
+@pytest.mark.parametrize("name", ["deploy-on-push", "image-on-push"])
+def test_each_webhook_has_a_secret_of_its_own(name: str) -> None:
+    secrets = set()
+    for _ in range(2):
+        world = World()
+        world.apply(examples.text(name, "UTC"))
+        secrets |= {
+            str(row.config["secret"]) for row in world.catalog.triggers if "secret" in row.config
+        }
+    assert len(secrets) == 2
+    assert all(len(secret) >= 43 for secret in secrets)

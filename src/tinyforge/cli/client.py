@@ -1,4 +1,4 @@
-"""The API over the Unix socket, with typed answers."""
+"""The API with typed answers, and the door on the Unix socket."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Answer(Struct, frozen=True):
 
 
 class Door(Protocol):
-    """One of the ways in: the socket of a server, or the file itself."""
+    """One of the ways in: the socket of a server, its address, or the file itself."""
 
     def ask(self, method: str, path: str, body: bytes | None) -> Answer: ...
 
@@ -125,16 +125,17 @@ def _failure(answer: Answer) -> CommandFailed:
 
 
 class _UnixConnection(HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=PATIENCE)
+    def __init__(self, path: Path, patience: float) -> None:
+        super().__init__("localhost", timeout=patience)
         self._path = path
+        self._patience = patience
 
     def connect(self) -> None:
         sock = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
         try:
-            sock.settimeout(CONNECT_PATIENCE)
+            sock.settimeout(min(CONNECT_PATIENCE, self._patience))
             sock.connect(str(self._path))
-            sock.settimeout(PATIENCE)
+            sock.settimeout(self._patience)
         except OSError:
             sock.close()
             raise
@@ -144,9 +145,10 @@ class _UnixConnection(HTTPConnection):
 class SocketDoor:
     """One connection, kept open."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, patience: float = PATIENCE) -> None:
         self._path = data / SOCKET
-        self._connection = _UnixConnection(self._path)
+        self._patience = patience
+        self._connection = _UnixConnection(self._path, patience)
 
     def connect(self) -> None:
         """Raise ServerDown when nobody listens."""
@@ -158,7 +160,7 @@ class SocketDoor:
             raise not_yours(self._path) from None
         except OSError as problem:
             raise CommandFailed(
-                f"{self._path}: {_reason(problem)}", "give a shorter --data, or try again"
+                f"{self._path}: {reason_of(problem)}", "give a shorter --data, or try again"
             ) from problem
 
     def ask(self, method: str, path: str, body: bytes | None) -> Answer:
@@ -168,11 +170,12 @@ class SocketDoor:
             return Answer(response.status, response.read())
         except TimeoutError:
             raise CommandFailed(
-                f"the server at {self._path} has not answered for {PATIENCE} s", "tinyforge doctor"
+                f"the server at {self._path} has not answered for {self._patience:g} s",
+                "tinyforge doctor",
             ) from None
         except (HTTPException, OSError) as problem:
             raise CommandFailed(
-                f"the server at {self._path} went away while it answered: {_reason(problem)}",
+                f"the server at {self._path} went away while it answered: {reason_of(problem)}",
                 "look at the server's log, then try again",
             ) from problem
 
@@ -180,7 +183,7 @@ class SocketDoor:
         self._connection.close()
 
 
-def _reason(problem: BaseException) -> str:
+def reason_of(problem: BaseException) -> str:
     return (problem.strerror if isinstance(problem, OSError) else "") or str(problem)
 
 

@@ -91,6 +91,18 @@ COMMANDS = (
         "tinyforge doctor",
     ),
     Command(
+        "match",
+        "match:match",
+        "Say what rules make of a delivery, without a server; exit 1 if none matches.",
+        "tinyforge match --manifest tinyforge.yaml --headers headers.txt --payload body.json",
+    ),
+    Command(
+        "completion",
+        "completion:completion",
+        "Print what teaches a shell to complete commands, options and names.",
+        "tinyforge completion bash",
+    ),
+    Command(
         "migrate",
         "moving:migrate",
         "Move everything from a file to PostgreSQL, or back, and check that it came there.",

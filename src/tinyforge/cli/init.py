@@ -6,11 +6,13 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from msgspec import json
 
 from tinyforge.cli.failure import CalledWrongly, CommandFailed
 from tinyforge.cli.options import Shared
@@ -30,6 +32,7 @@ class InitFlags:
     list_: Annotated[bool, Parameter(name="--list", help="Name the examples.")] = False
     force: Annotated[bool, Parameter(help="Write over a file that is there.")] = False
     systemd: Annotated[bool, Parameter(help="Print a systemd unit instead.")] = False
+    json: Annotated[bool, Parameter(help="JSON for programs.")] = False
 
 
 NO_FLAGS = InitFlags()
@@ -43,18 +46,27 @@ def init(
     *,
     flags: InitFlags = NO_FLAGS,
 ) -> int:
-    out = screen(Shared())
+    out = screen(Shared(json=flags.json))
     if flags.list_:
-        return _print(out, *names())
+        return _print(out, "examples", names())
     if flags.systemd:
-        return _print(out, *unit(_program()).splitlines())
-    _write(Path(file), _text(flags.example), force=flags.force)
+        return _print(out, "unit", unit(_program()).splitlines())
+    text = _text(flags.example)
+    secret = "secret:" in text
+    _write(Path(file), text, force=flags.force, mode=0o600 if secret else 0o666)
+    command = f"tinyforge serve --config {shlex.quote(file)}"
+    if flags.json:
+        return out.raw(json.encode({"wrote": file, "next_command": command}))
     out.line(f"wrote {file}")
-    out.next(f"tinyforge serve --config {shlex.quote(file)}")
+    if secret:
+        out.hint("it holds a secret, so that only you can read it; a server of another user cannot")
+    out.next(command)
     return 0
 
 
-def _print(out: Screen, *lines: str) -> int:
+def _print(out: Screen, what: str, lines: Sequence[str]) -> int:
+    if out.shared.json:
+        return out.raw(json.encode({what: lines}))
     for line in lines:
         out.line(line)
     return 0
@@ -67,9 +79,10 @@ def _text(example: str) -> str:
         raise CalledWrongly(str(unknown), "tinyforge init --list") from None
 
 
-def _write(path: Path, content: str, *, force: bool) -> None:
+def _write(path: Path, content: str, *, force: bool, mode: int) -> None:
+    how = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
     try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
+        with os.fdopen(os.open(path, how, mode), "w", encoding="utf-8") as file:
             file.write(content)
     except FileExistsError:
         raise CommandFailed(

@@ -1,4 +1,4 @@
-"""How a command gets at the API: through the server's socket, else through the file."""
+"""How a command gets at the API: at an address, through the server's socket, or the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from typing import TypeAlias, cast
 
 from tinyforge.cli.client import Api, Door, SocketDoor, not_yours
 from tinyforge.cli.failure import CommandFailed, ServerDown
+from tinyforge.cli.https import RemoteDoor
+from tinyforge.cli.remote import TOKEN, URL, Remote, read_remote
 from tinyforge.cli.screen import Screen
+from tinyforge.cli.waiting import PatientDoor
 from tinyforge.settings import data_folder, database_address
 
 DATABASE = "tinyforge.db"
@@ -30,6 +33,11 @@ class Offline(Enum):
 @contextmanager
 def reach(screen: Screen, offline: Offline) -> Iterator[Api]:
     """Open the one way in that there is, and close it afterwards."""
+    remote = read_remote(os.environ) if screen.shared.data is None else None
+    if remote is not None:
+        with _afar(screen, remote) as api:
+            yield api
+        return
     data = data_folder(os.environ, screen.shared.data)
     door = SocketDoor(data)
     try:
@@ -41,7 +49,7 @@ def reach(screen: Screen, offline: Offline) -> Iterator[Api]:
             yield Api(file, live=False)
         return
     try:
-        yield Api(door, live=True)
+        yield Api(_patient(screen, door, lambda: "waiting for the server"), live=True)
     finally:
         door.close()
 
@@ -105,3 +113,20 @@ def _without_server(
         )
     with open_file(data, writable) as door:
         yield door
+
+
+@contextmanager
+def _afar(screen: Screen, remote: Remote) -> Iterator[Api]:
+    door = RemoteDoor(remote)
+    if remote.token and not remote.address.is_secret_on_the_way and not screen.shared.json:
+        screen.hint(f"warning: {TOKEN} goes to {remote.address} unencrypted; give {URL} https://")
+    door.connect()
+    try:
+        yield Api(_patient(screen, door, door.words), live=True)
+    finally:
+        door.close()
+
+
+def _patient(screen: Screen, door: Door, says: Callable[[], str]) -> Door:
+    watched = screen.err.isatty() and not screen.shared.json
+    return PatientDoor(door, screen.err, says) if watched else door

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 from cyclopts import Parameter
+from msgspec import json
 
 from tinyforge.cli.client import named
 from tinyforge.cli.events import show_event
+from tinyforge.cli.failure import CalledWrongly
 from tinyforge.cli.moments import read_moment, show_length
 from tinyforge.cli.options import DEFAULT, Shared
+from tinyforge.cli.outside import Outside
 from tinyforge.cli.reach import Offline, reach
+from tinyforge.cli.remote import ca_file, read_address
 from tinyforge.cli.screen import Screen, screen
 from tinyforge.cli.tables import Column, Row
 from tinyforge.cli.text import counted
 from tinyforge.clock import SECOND, SystemClock, rfc3339
-from tinyforge.operations.answers import DoctorView, ExplainView, ReplicaView, VerifyView
+from tinyforge.operations.answers import CheckView, DoctorView, ExplainView, ReplicaView, VerifyView
 
 REPLICAS = (
     Column("SERVER", whole=True, right=True),
@@ -120,8 +125,16 @@ def _replica(out: Screen, one: ReplicaView) -> Row:
     return (str(one.number), one.version, out.when(one.started_at), off, labels or "-")
 
 
-def doctor(*, shared: Shared = DEFAULT) -> int:
+def doctor(
+    *,
+    url: Annotated[
+        str | None, Parameter(help="Look at the server from outside, at this address.")
+    ] = None,
+    shared: Shared = DEFAULT,
+) -> int:
     out = screen(shared)
+    if url is not None:
+        return _from_outside(out, url)
     with reach(out, Offline.READ) as api:
         reply = api.get("/doctor", DoctorView)
     view = reply.read()
@@ -129,11 +142,32 @@ def doctor(*, shared: Shared = DEFAULT) -> int:
         out.raw(reply.body)
         return 1 if view.worst == "fail" else 0
     for check in view.checks:
-        out.out.write(f"{out.state(check.verdict)}{' ' * (6 - len(check.verdict))}")
-        out.line(f"{check.name}: {out.words(check.what)}")
-        if check.fix:
-            out.line(f"      fix: {out.command(check.fix)}")
+        _checked(out, check)
     if len(view.replicas) > 1:
         out.line()
         out.table(REPLICAS, (_replica(out, one) for one in view.replicas))
     return 1 if view.worst == "fail" else 0
+
+
+def _checked(out: Screen, check: CheckView) -> None:
+    out.out.write(f"{out.state(check.verdict)}{' ' * (6 - len(check.verdict))}")
+    out.line(f"{check.name}: {out.words(check.what)}")
+    if check.fix:
+        out.line(f"      fix: {out.command(check.fix)}")
+
+
+def _from_outside(out: Screen, url: str) -> int:
+    """Show each check as it is made; what is asked for is the server that commands reach."""
+    try:
+        at = read_address(url)
+    except ValueError as problem:
+        raise CalledWrongly(f"--url: {problem}") from None
+    found: list[CheckView] = []
+    with reach(out, Offline.NOTHING) as api:
+        for check in Outside(at, ca_file(os.environ), api, SystemClock().now()).checks():
+            found.append(check)
+            if not out.shared.json:
+                _checked(out, check)
+    if out.shared.json:
+        out.raw(json.encode({"url": str(at), "checks": found}))
+    return 1 if any(check.verdict == "fail" for check in found) else 0

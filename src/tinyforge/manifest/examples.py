@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from importlib.resources import files
+from secrets import token_urlsafe
 
 from tinyforge.errors import NotFound
 
@@ -21,7 +22,8 @@ def names() -> tuple[str, ...]:
 
 
 def text(name: str, timezone: str) -> str:
-    """Return an example whose schedules are in *timezone*; raise NotFound."""
+    """Return an example, its schedules in *timezone* and with a new secret; raise NotFound."""
     if name not in (known := names()):
         raise NotFound("example", name, next(iter(get_close_matches(name, known, 1)), None))
-    return FOLDER.joinpath(f"{name}{SUFFIX}").read_text("utf-8").replace("{timezone}", timezone)
+    written = FOLDER.joinpath(f"{name}{SUFFIX}").read_text("utf-8")
+    return written.replace("{timezone}", timezone).replace("{secret}", token_urlsafe())
