@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from tinyforge.changes import Change
 from tinyforge.clock import SECOND, Moment
@@ -18,6 +20,13 @@ Payload: TypeAlias = dict[str, object]
 
 ZEROS = "0" * 40
 JSON = "application/json"
+REPOSITORY, HOST, PUSHER = "example/site", "registry.example.org", "tinyforge"
+PREVIOUS = "1" * 40
+FLAGS = frozenset({"created", "deleted", "forced"})
+FACTS = (
+    *("repository", "branch", "tag", "commit", "previous", "message", "pusher", "image", "digest"),
+    *("files", "created", "deleted", "forced"),
+)
 
 
 def delivery(
@@ -107,3 +116,56 @@ def host_of(change: Change) -> str:
     """Return the registry of an image."""
     host, found, _ = change.image.partition(f"/{change.repository}")
     return host if found else ""
+
+
+def example(event: str, facts: Mapping[str, str], commit: str) -> Change:
+    """Return a change of this kind that says *facts*, and the usual of the rest.
+
+    *commit* is one that nobody has, of 40 hexadecimal digits. ValueError where a fact is unknown.
+    """
+    unknown = [name for name in facts if name not in FACTS]
+    if unknown:
+        raise ValueError(f"no fact {unknown[0]!r}; known: {', '.join(FACTS)}")
+    told = Change(
+        event="tag" if event == "push" and "tag" in facts and "branch" not in facts else event,
+        **{name: value for name, value in facts.items() if name not in FLAGS | {"files"}},
+        **{name: value == "true" for name, value in facts.items() if name in FLAGS},
+        files=facts["files"].split(",") if "files" in facts else None,
+    )
+    if told.event == "ping":
+        return replace(told, repository=told.repository or REPOSITORY)
+    return _of_image(told, commit) if told.event == "image" else _of_ref(told, commit)
+
+
+def _of_ref(told: Change, commit: str) -> Change:
+    tag = told.tag or ("v1.0.0" if told.event in {"tag", "release"} else "")
+    branch = told.branch or ("" if tag else "main")
+    gone = told.deleted or told.event == "delete"
+    is_new = told.created or told.event in {"create", "tag", "release"}
+    return replace(
+        told,
+        event="delete" if gone else told.event,
+        repository=told.repository or REPOSITORY,
+        ref=f"refs/tags/{tag}" if tag else f"refs/heads/{branch}",
+        branch=branch,
+        tag=tag,
+        commit="" if gone else told.commit or commit,
+        previous=told.previous or ("" if is_new else PREVIOUS),
+        created=is_new,
+        deleted=gone,
+        message=told.message or "Try the webhook out",
+        pusher=told.pusher or PUSHER,
+    )
+
+
+def _of_image(told: Change, commit: str) -> Change:
+    host, _, name = told.image.partition("/")
+    repository = told.repository or name or REPOSITORY
+    return replace(
+        told,
+        repository=repository,
+        image=told.image or f"{host or HOST}/{repository}",
+        tag=told.tag or "latest",
+        digest=told.digest or f"sha256:{hashlib.sha256(commit.encode()).hexdigest()}",
+        pusher=told.pusher or PUSHER,
+    )

@@ -17,7 +17,7 @@ from tinyforge.manifest.fields import Fields
 from tinyforge.manifest.mistakes import Mistakes, quoted_name
 from tinyforge.model import Json, Trigger, TriggerId
 from tinyforge.plugins import Plugins
-from tinyforge.references import has_references, resolve
+from tinyforge.references import has_references, names_sealed, resolve
 from tinyforge.store.endpoints import EndpointDraft, NewPath, drafted, kept_or_new
 from tinyforge.store.port import Catalog, EndpointRow, EndpointWrite, path_digest
 
@@ -38,6 +38,9 @@ def read_endpoint(fields: Fields, kind: TriggerKind, *, resolving: bool) -> str 
     """Return `endpoint` as written; a mistake where it would not do. No mistake shows it."""
     written = fields.text(KEY)
     if written is None or not isinstance(kind, Receives):
+        return None
+    if names_sealed(written):
+        fields.wrong(KEY, f"a sealed secret cannot stand here; {MAKE_ONE}, or write ${{env:NAME}}")
         return None
     if not resolving and has_references(written):
         return written

@@ -72,6 +72,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     endpoints: Sequence[EndpointDraft | EndpointWrite] = ()
 
     @property
+    def seals(self) -> bool:
+        """Whether the id of an endpoint is a secret, and to be sealed."""
+        return any(isinstance(one, EndpointDraft) and one.secret for one in self.endpoints)
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
         return not (self.triggers or self.workloads or self.bindings or self.endpoints)

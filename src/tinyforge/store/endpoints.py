@@ -9,11 +9,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tinyforge.clock import Moment
-from tinyforge.ids import show
 from tinyforge.model import TriggerId
 from tinyforge.references import Secret
 from tinyforge.sealing import Keyring
-from tinyforge.store.port import EndpointRow, EndpointWrite, path_digest
+from tinyforge.store.port import EndpointRow, EndpointWrite, endpoint_context, path_digest
 
 Row: TypeAlias = tuple[Any, ...]
 NewPath: TypeAlias = Callable[[int], str]  # of so many random bytes
@@ -73,15 +72,10 @@ class EndpointDraft(Struct, frozen=True, kw_only=True):
         row = self.row
         if self.secret is not None:
             plain = self.secret.reveal().encode()
-            row = replace(row, sealed=keyring.seal(plain, sealed_for(row.trigger_id)))
+            row = replace(row, sealed=keyring.seal(plain, endpoint_context(row.trigger_id)))
         return EndpointWrite(
             trigger_id=row.trigger_id, row=row if row.made_at else replace(row, made_at=now)
         )
-
-
-def sealed_for(trigger_id: TriggerId) -> str:
-    """Return what an endpoint's id is sealed for: it opens nowhere else."""
-    return f"endpoints/{show('trg', trigger_id)}"
 
 
 def drafted(trigger_id: TriggerId, path: str, *, unsigned: bool, generated: bool) -> EndpointDraft:

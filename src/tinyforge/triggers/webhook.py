@@ -89,7 +89,10 @@ class Webhook(Receives):
         return accepted([found.change(self.event)], delivery, identity)
 
     def sent(self) -> tuple[str, ...]:
-        return (self.event, *(("tag",) if self.event == "push" else ()), "delete")
+        tells_tag = self.event == "push" and not {"tag", "ref"}.isdisjoint(self.fields)
+        tells_end = not {"deleted", "commit"}.isdisjoint(self.fields)
+        tags, ends = ("tag",) * tells_tag, ("delete",) * tells_end
+        return (self.event, *tags, *ends)
 
     def setup(self, url: str) -> Sequence[str]:
         how = {
@@ -108,7 +111,8 @@ class Webhook(Receives):
         if change.event not in self.sent():
             raise samples.unsaid(change, self.sent())
         identity = samples.identity_of(at)
-        facts = {"delivery_id": identity, **structs.asdict(change)}
+        commit = samples.ZEROS if change.deleted else change.commit
+        facts = {**structs.asdict(change), "delivery_id": identity, "commit": commit}
         payload = payload_of(self.fields, facts)
         headers = {self.id_header.lower(): identity} if self.id_header else {}
         sent = samples.delivery(payload, at, headers)
