@@ -18,6 +18,7 @@ from __future__ import annotations
 from tinyforge.testing.store.accepting import AcceptingContract
 from tinyforge.testing.store.configuring import ConfiguringContract
 from tinyforge.testing.store.dying import DyingContract
+from tinyforge.testing.store.endpoints import EndpointsContract
 from tinyforge.testing.store.hands import HandsContract
 from tinyforge.testing.store.keeping import KeepingContract
 from tinyforge.testing.store.logs import LogsContract
@@ -37,6 +38,7 @@ class StoreContract(
     TurnsContract,
     DyingContract,
     ConfiguringContract,
+    EndpointsContract,
     TimeContract,
     HandsContract,
     LogsContract,
