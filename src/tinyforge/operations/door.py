@@ -26,6 +26,7 @@ from tinyforge.operations.roles import Fires, Plans, Ticks, Vaults, Works
 from tinyforge.operations.runs import Runs
 from tinyforge.operations.seats import Seats
 from tinyforge.operations.serving import Health, Serving
+from tinyforge.operations.sightings import Sightings
 from tinyforge.operations.tailing import Tail
 from tinyforge.operations.tokens import Tokens
 from tinyforge.operations.triggers import Triggers
@@ -88,6 +89,7 @@ class Operations:
     objects: Objects
     windows: Windows
     watching: Watching
+    sightings: Sightings
 
 
 def open_door(parts: Parts) -> Operations:
@@ -116,6 +118,7 @@ def open_door(parts: Parts) -> Operations:
         objects=Objects(parts.store, lists, applying),
         windows=Windows(parts.store),
         watching=_watching(parts, works, events),
+        sightings=Sightings(parts.clock),
     )
 
 
