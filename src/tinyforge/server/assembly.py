@@ -9,6 +9,7 @@ from tinyforge.clock import Clock, Micros, SystemClock
 from tinyforge.engine.bound import Bounds
 from tinyforge.engine.byhand import HandChanges
 from tinyforge.engine.deciding import Decider
+from tinyforge.engine.endpoints import Directory
 from tinyforge.engine.fanout import FanOut
 from tinyforge.engine.floor import Floor
 from tinyforge.engine.followers import Followers
@@ -43,6 +44,7 @@ class Engine:
     tick_interval: Micros
     planner: Planner
     intake: Intake
+    directory: Directory
     ticker: Ticker
     runner: Runner
     recovery: Recovery
@@ -88,6 +90,7 @@ def assemble(around: Surroundings, settings: Settings) -> Engine:
         tick_interval=tick_interval,
         planner=planner,
         intake=Intake(fanout, clock),
+        directory=Directory(store, plugins, clock),
         ticker=Ticker(
             store, fanout, decider, by_hand, floor, recent, clock, observe, tick_interval
         ),

@@ -120,6 +120,7 @@ class Server:
             ("runner", engine.runner.run()),
             ("logs", engine.logs.run()),
             ("janitor", engine.janitor.run()),
+            ("endpoints", engine.directory.run()),
             ("left events", engine.recovery.deliver_alone()),
         ):
             self._spawn(name, part)
@@ -185,6 +186,8 @@ class Server:
         await self._ended("ticker", "runner")
         released = await engine.runner.drain(self.settings.grace)
         await engine.logs.flush()
+        with suppress(StoreUnavailable):  # which uses were last is of no matter then
+            await engine.directory.flush()
         engine.observe(ServerStopped(instance=engine.store.instance, released=released))
 
     async def _ended(self, *names: str) -> None:
