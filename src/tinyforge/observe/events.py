@@ -257,6 +257,42 @@ class Committed(Happening, frozen=True, kw_only=True):
     took: Micros
 
 
+class DeliveriesReceived(Happening, frozen=True, kw_only=True):
+    """Deliveries that proved themselves are stored, or known from before."""
+
+    trigger: str
+    kind: str
+    taken: str  # accepted, ignored, disabled, duplicate or conflict
+    count: int
+
+
+class DeliveryReplayed(Happening, frozen=True, kw_only=True):
+    """Somebody made a new event of an old delivery; its results are stored."""
+
+    trigger: str
+    kind: str
+    event_id: EventId
+    actor: str
+
+
+class DeliveryRefused(Happening, frozen=True, kw_only=True):
+    """A delivery of which nothing is kept: it proved nothing, or cannot be read."""
+
+    kind: str
+    why: str  # proof, content, content_type, too_large, unresolved, broken or bug
+
+
+class DeliveriesRefused(Happening, frozen=True, kw_only=True):
+    """The same, said at most each ten seconds for a trigger: the rest is of the last one."""
+
+    trigger: str
+    kind: str
+    count: int  # since it was said last
+    why: str
+    reason: str
+    source: str
+
+
 class ConnectionTurnedAway(Happening, frozen=True, kw_only=True):
     """A connection was closed: too slow, or one too many."""
 

@@ -17,6 +17,7 @@ from tinyforge.model import Binding, RunState, Trigger, Workload
 from tinyforge.operations import machine
 from tinyforge.operations.answering import length
 from tinyforge.operations.answers import CheckView, DoctorView
+from tinyforge.operations.callers import Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.manifests import REFUSED_FACT, Refusal
 from tinyforge.operations.placement import obstacles
@@ -52,7 +53,8 @@ class Doctor:
     plugins: Plugins
     zone_data: str  # the version in use
 
-    async def examine(self) -> DoctorView:
+    async def examine(self, caller: Caller) -> DoctorView:
+        caller.must_see_all("doctor")
         now = self.clock.now()
         counts = await self.store.counts()
         catalog = await self.store.catalog()

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from tinyforge.ids import show
+from tinyforge.clock import Moment
+from tinyforge.errors import NotFound
+from tinyforge.ids import lowest, show
 from tinyforge.model import Event, EventId, Result, Run, Trigger, TriggerId
+from tinyforge.operations.callers import Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.naming import read_names
 from tinyforge.operations.placement import obstacles
@@ -21,18 +25,36 @@ from tinyforge.store.port import EventFilter, RunFilter
 ALL_OF_ONE_EVENT = 100_000
 
 
+class Within(Struct, frozen=True, kw_only=True):
+    """What else events must be; None: anything. *since* takes part, *until* does not."""
+
+    kind: str | None = None  # of their trigger
+    since: Moment | None = None
+    until: Moment | None = None
+
+
 @dataclass(frozen=True)
 class Events:
     reads: Queues
 
     async def find(
-        self, trigger: str | None = None, before: str | None = None, limit: int = 50
+        self,
+        caller: Caller,
+        trigger: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+        within: Within = Within(),
     ) -> Page[EventView]:
-        """Return events, newest first."""
+        """Return events that the caller sees, newest first."""
+        if trigger:
+            caller.must_see_trigger(trigger)
         wanted = EventFilter(
             trigger_id=(await self.reads.trigger_named(trigger))[0].id if trigger else None,
-            before=EventId(id_of("event", before)) if before else None,
+            kind=within.kind,
+            since=None if within.since is None else EventId(lowest(within.since)),
+            before=EventId(below) if (below := _below(before, within.until)) else None,
             limit=limit,
+            among=caller.triggers,
         )
         found = await self.reads.events(wanted)
         names = await read_names(self.reads, triggers=(event.trigger_id for event in found))
@@ -41,8 +63,27 @@ class Events:
             next=show("evt", found[-1].id) if len(found) == limit else None,
         )
 
-    async def show(self, event_id: str) -> EventDetail:
-        return await self.detail(await self.reads.event(EventId(id_of("event", event_id))))
+    async def show(self, event_id: str, caller: Caller) -> EventDetail:
+        detail = await self.detail(await self.reads.event(EventId(id_of("event", event_id))))
+        if not caller.sees_trigger(detail.event.trigger):
+            raise NotFound("event", event_id)
+        return detail
+
+    async def results_of(
+        self, event_id: str, caller: Caller, after: str | None = None, limit: int = 50
+    ) -> Page[ResultView]:
+        """Return what became of each binding, in the order in which they were made."""
+        event = await self.reads.event(EventId(id_of("event", event_id)))
+        names = await read_names(self.reads, triggers=[event.trigger_id])
+        if not caller.sees_trigger(names.trigger(event.trigger_id)):
+            raise NotFound("event", event_id)
+        place = id_of("binding", after) if after else -1
+        results = (await self.reads.results([event.id])).get(event.id, [])
+        rest = [one for one in results if one.binding_id > place]
+        return Page(
+            items=await self.results(event, rest[:limit]),
+            next=show("bnd", rest[limit - 1].binding_id) if len(rest) > limit else None,
+        )
 
     async def detail(self, event: Event) -> EventDetail:
         names = await read_names(self.reads, triggers=[event.trigger_id])
@@ -85,6 +126,13 @@ class Events:
             replace(view, reason=waiting.get(one.run_id, view.reason)) if one.run_id else view
             for one, view in zip(results, views, strict=True)
         ]
+
+
+def _below(before: str | None, until: Moment | None) -> int | None:
+    """Return the lowest of what must not be reached; ids go with time."""
+    bounds = [id_of("event", before)] if before else []
+    bounds += [] if until is None else [lowest(until)]
+    return min(bounds, default=None)
 
 
 def _after_event(event: Event, trigger: str, results: Sequence[ResultView]) -> str:

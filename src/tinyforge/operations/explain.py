@@ -21,6 +21,7 @@ from tinyforge.operations.answering import (
     windows_at,
 )
 from tinyforge.operations.answers import ExplainView
+from tinyforge.operations.callers import Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.events import Events
 from tinyforge.operations.rendering import SCHEDULE, at_text
@@ -36,8 +37,9 @@ class Explain:
     events: Events
     clock: Clock
 
-    async def explain(self, name: str, at: Moment | None = None) -> ExplainView:
+    async def explain(self, name: str, caller: Caller, at: Moment | None = None) -> ExplainView:
         """Answer for one moment; without it, with the last decisions and the next window."""
+        caller.must_see_trigger(name)
         trigger, timing = await self.reads.trigger_named(name)
         if trigger.kind != SCHEDULE and timing is None:
             return await self._of_other_kind(trigger)

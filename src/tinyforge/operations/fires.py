@@ -8,9 +8,10 @@ from functools import partial
 from hashlib import blake2b
 
 import msgspec
+from msgspec import Struct
 
 from tinyforge.clock import Clock
-from tinyforge.errors import NotFound, Refused
+from tinyforge.errors import Conflict, NotFound, Refused, Reused
 from tinyforge.ids import show
 from tinyforge.model import (
     Binding,
@@ -23,6 +24,8 @@ from tinyforge.model import (
     Workload,
 )
 from tinyforge.observe.events import FiredByHand, Observe
+from tinyforge.operations.audit import Auditor
+from tinyforge.operations.callers import Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.events import Events
 from tinyforge.operations.patience import persist
@@ -37,6 +40,14 @@ DIGEST = 8
 MANUAL = "manual"
 
 
+class Order(Struct, frozen=True, kw_only=True):
+    """How to fire. *key*: what makes a second order the same one."""
+
+    facts: Json | None = None
+    dry_run: bool = False
+    key: str | None = None
+
+
 @dataclass(frozen=True)
 class Firing:
     reads: Reads
@@ -44,29 +55,65 @@ class Firing:
     events: Events
     clock: Clock
     observe: Observe
+    auditor: Auditor
 
     async def fire(
-        self, name: str, facts: Json | None, actor: str, *, dry_run: bool = False
+        self,
+        name: str,
+        facts: Json | None,
+        caller: Caller,
+        *,
+        dry_run: bool = False,
+        key: str | None = None,
     ) -> FireView:
-        """Fire a trigger of any kind. Without facts, no binding's rule is applied."""
-        _refuse_large(name, facts)
+        """Fire a trigger of any kind. Without facts, no binding's rule is applied.
+
+        A second fire of the same actor with the same *key* answers with the first one's event;
+        Reused where it has other facts.
+        """
+        caller.must_see_trigger(name)
+        view = await self._ordered(name, Order(facts=facts, dry_run=dry_run, key=key), caller)
+        if view.event is not None and not view.repeated:
+            await self.auditor.note(caller, "fire_trigger", name, after=view.event)
+        return view
+
+    async def fire_for(self, name: str, facts: Json | None, caller: Caller) -> FireView:
+        """Fire as a part of something else, whose entry in the audit tells of it."""
+        return await self._ordered(name, Order(facts=facts), caller)
+
+    async def _ordered(self, name: str, order: Order, caller: Caller) -> FireView:
+        _refuse_large(name, order.facts)
         trigger, _ = await self.reads.trigger_named(name)
         draft = EventDraft(
-            trigger_id=trigger.id, facts=facts or {}, actor=actor, ruleless=facts is None
+            trigger_id=trigger.id,
+            key=None if order.key is None else f"fire:{caller.actor}:{order.key}",
+            facts=order.facts or {},
+            actor=caller.actor,
+            ruleless=order.facts is None,
         )
-        return await (self._rehearse(trigger, draft) if dry_run else self._fire(trigger, draft))
+        if order.dry_run:
+            return await self._rehearse(trigger, draft)
+        return await self._fire(trigger, draft)
 
-    async def deploy(self, name: str, actor: str, *, dry_run: bool = False) -> FireView:
+    async def deploy(
+        self, name: str, caller: Caller, *, dry_run: bool = False, key: str | None = None
+    ) -> FireView:
         """Fire the manual trigger that belongs to this workload; the first time makes it."""
+        caller.must_see_workload(name)
         workload = await self.reads.workload_named(name)
         trigger = deploy_trigger(name)
         if dry_run and not await self._is_bound(trigger, workload):
             return _foretold(trigger, workload)
-        await persist(partial(self._bind, trigger, workload, actor))
-        return await self.fire(trigger, None, actor, dry_run=dry_run)
+        await persist(partial(self._bind, trigger, workload, caller.actor))
+        view = await self._ordered(trigger, Order(dry_run=dry_run, key=key), caller)
+        if view.event is not None and not view.repeated:
+            await self.auditor.note(caller, "deploy_workload", name, after=view.event)
+        return view
 
     async def _fire(self, trigger: Trigger, draft: EventDraft) -> FireView:
         receipt = await self.fires.fire(draft)
+        if receipt.event is None and draft.key is not None:
+            return await self._repeated(trigger, draft, draft.key)
         if receipt.event is None:
             raise Refused(f"{trigger.name} did not fire: {receipt.reason}", "tinyforge event list")
         self.observe(
@@ -84,6 +131,27 @@ class Firing:
             results=results,
             rules_applied=not draft.ruleless,
             next_command=_after_fire(trigger.name, results),
+        )
+
+    async def _repeated(self, trigger: Trigger, draft: EventDraft, key: str) -> FireView:
+        """Answer with the event of an earlier call."""
+        event = await self.reads.event_keyed(trigger.id, key)
+        if event is None:
+            raise Conflict(f"an event of {trigger.name} went away while it was asked for")
+        if text_of(event.facts) != text_of(draft.facts) or event.ruleless != draft.ruleless:
+            raise Reused(
+                f"this Idempotency-Key made {show('evt', event.id)}, from another body",
+                "send a new key with a new body",
+            )
+        results = (await self.reads.results([event.id])).get(event.id, [])
+        shown = await self.events.results(event, results)
+        return FireView(
+            trigger=trigger.name,
+            event=show("evt", event.id),
+            results=shown,
+            rules_applied=not event.ruleless,
+            repeated=True,
+            next_command=_after_fire(trigger.name, shown),
         )
 
     async def _rehearse(self, trigger: Trigger, draft: EventDraft) -> FireView:

@@ -10,6 +10,7 @@ from tinyforge.clock import DAY, Clock, Moment, rfc3339
 from tinyforge.errors import Refused
 from tinyforge.model import Trigger
 from tinyforge.operations.answers import MinuteView, PreviewView, SimulateView
+from tinyforge.operations.callers import Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.fleet import Scheduled, first_windows, fleet_of, scheduled
 from tinyforge.operations.naming import read_names
@@ -17,6 +18,7 @@ from tinyforge.operations.rendering import SCHEDULE
 from tinyforge.operations.roles import Reads
 from tinyforge.schedule.forecast import Load, count_between, fires_between, preview
 from tinyforge.schedule.spec import ALWAYS, LATEST, Interval, Stretch
+from tinyforge.store.port import Catalog
 
 MOST_FIRES = 200_000  # that one simulation counts
 SHOWN = 200  # of its windows
@@ -30,8 +32,11 @@ class Forecasts:
     reads: Reads
     clock: Clock
 
-    async def preview(self, name: str, count: int, after: Moment | None = None) -> PreviewView:
+    async def preview(
+        self, name: str, caller: Caller, count: int, after: Moment | None = None
+    ) -> PreviewView:
         """Return the next *count* windows of one schedule."""
+        caller.must_see_trigger(name)
         trigger, timing = await self.reads.trigger_named(name)
         bindings = await self.reads.bindings_of(trigger.id)
         names = await read_names(self.reads, workloads=(b.workload_id for b in bindings))
@@ -48,13 +53,15 @@ class Forecasts:
             next_command=_after_preview(found),
         )
 
-    async def preview_all(self, count: int, after: Moment | None = None) -> PreviewView:
-        """Return the next *count* windows of all schedules that are not at rest."""
+    async def preview_all(
+        self, caller: Caller, count: int, after: Moment | None = None
+    ) -> PreviewView:
+        """Return the next *count* windows of all schedules in sight that are not at rest."""
         catalog = await self.reads.catalog()
         begin = self.clock.now() if after is None else after
 
         def look() -> PreviewView:
-            fleet = fleet_of(catalog)
+            fleet = _in_sight(catalog, caller)
             windows = first_windows(fleet, Stretch(begin, ALWAYS.until), count)
             return PreviewView(
                 windows=windows,
@@ -64,13 +71,20 @@ class Forecasts:
 
         return await asyncio.to_thread(look)
 
-    async def simulate(self, since: Moment | None, until: Moment | None) -> SimulateView:
+    async def simulate(
+        self, caller: Caller, since: Moment | None, until: Moment | None
+    ) -> SimulateView:
         """Say what fires from *since* (now) to *until* (a day later), and when most of it does."""
         begin = self.clock.now() if since is None else since
         end = begin + DAY if until is None else until
         _check(begin, end)
         catalog = await self.reads.catalog()
-        return await asyncio.to_thread(lambda: _simulated(fleet_of(catalog), Stretch(begin, end)))
+        stretch = Stretch(begin, end)
+        return await asyncio.to_thread(lambda: _simulated(_in_sight(catalog, caller), stretch))
+
+
+def _in_sight(catalog: Catalog, caller: Caller) -> list[Scheduled]:
+    return [one for one in fleet_of(catalog) if caller.sees_trigger(one.trigger)]
 
 
 def _simulated(fleet: Sequence[Scheduled], asked: Stretch) -> SimulateView:

@@ -23,6 +23,7 @@ from tinyforge.manifest.side import Difference
 from tinyforge.model import Trigger
 from tinyforge.observe.events import ManifestApplied, ManifestRefused, Observe
 from tinyforge.operations.answers import ChangeView, ExportView, FieldView, PlanView, WouldFire
+from tinyforge.operations.audit import Auditor, digests
 from tinyforge.operations.callers import ITSELF, Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.fires import Firing
@@ -33,7 +34,15 @@ from tinyforge.plugins import Plugins
 from tinyforge.references import Allowance
 from tinyforge.schedule.decision import Notice
 from tinyforge.store.endpoints import EndpointDraft
-from tinyforge.store.port import Catalog, ConfigChange, EndpointWrite, Secrecy, TimingWrite, What
+from tinyforge.store.port import (
+    AuditEntry,
+    Catalog,
+    ConfigChange,
+    EndpointWrite,
+    Secrecy,
+    TimingWrite,
+    What,
+)
 
 REFUSED_FACT = "manifest_refused"
 FIRED_TOGETHER = 100
@@ -220,7 +229,7 @@ class Manifests:
         row: RowChange | None,
     ) -> AuditEntry:
         """Tell what a change is by the digests of all its fields, as they were and will be."""
-        before, after = _digests(ready.plan.differences)
+        before, after = digests(ready.plan.differences)
         words = f"{after}, {len(ready.plan.differences)} changed"
         action = "apply_manifest" if row is None else row.action
         target = request.source if row is None else row.target
@@ -233,17 +242,6 @@ class Manifests:
             fires = (self.firing.fire_for(trigger.name, None, caller) for trigger in together)
             fired.extend(await asyncio.gather(*fires))
         return fired
-
-
-def _digests(differences: Sequence[Difference]) -> tuple[str, str]:
-    """Return the SHA-256 of what is changed, before and after."""
-    sides: list[list[object]] = [[], []]
-    for one in differences:
-        for change in one.changes:
-            sides[0].append((one.what, one.name, change.field, change.before))
-            sides[1].append((one.what, one.name, change.field, change.after))
-    digests = [sha256(msgspec.json.encode(side, enc_hook=str)).hexdigest() for side in sides]
-    return f"sha256:{digests[0]}", f"sha256:{digests[1]}"
 
 
 def _refuse_outdated(request: ManifestRequest, catalog: Catalog) -> None:

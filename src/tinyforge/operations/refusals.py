@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from tinyforge.errors import (
@@ -17,14 +18,23 @@ from tinyforge.errors import (
 from tinyforge.ids import read
 from tinyforge.operations.commands import command
 
-Noun: TypeAlias = Literal["event", "run"]
-LISTED = frozenset({"trigger", "event", "run"})
+Noun: TypeAlias = Literal["event", "run", "audit", "trigger", "workload", "binding"]
+PREFIXES: Mapping[Noun, str] = {
+    "event": "evt",
+    "run": "run",
+    "audit": "aud",
+    "trigger": "trg",
+    "workload": "wld",
+    "binding": "bnd",
+}
+A_TOKEN = "tinyforge token create --role deployer --trigger NAME --expires 30d"  # noqa: S105 - a command
+LISTED = frozenset({"trigger", "event", "run", "token", "audit"})
 
 
 def id_of(noun: Noun, text: str) -> int:
     """Read an id; text that is none is not found, like an id that nothing has."""
     try:
-        return read("evt" if noun == "event" else "run", text)
+        return read(PREFIXES[noun], text)
     except ValueError:
         raise NotFound(noun, text) from None
 
@@ -41,6 +51,7 @@ def fix_of(error: TinyforgeError) -> str:
         case InvalidManifest(source=source):
             return f"correct the file, then: {command('plan', source)}"
         case InvalidConfig() | UnknownKind() | StoreUnavailable():
-            return "tinyforge doctor"
+            is_token = isinstance(error, InvalidConfig) and error.kind == "token"
+            return A_TOKEN if is_token else "tinyforge doctor"
         case _:
             return ""

@@ -10,6 +10,8 @@ from functools import partial
 from tinyforge.clock import Clock
 from tinyforge.errors import Refused
 from tinyforge.model import Event, Trigger
+from tinyforge.operations.audit import Auditor
+from tinyforge.operations.callers import Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.fleet import workloads_by_trigger
 from tinyforge.operations.naming import read_names
@@ -43,16 +45,19 @@ class Triggers:
     plans: Plans
     ticks: Ticks
     clock: Clock
+    auditor: Auditor
 
     async def find(
-        self, kind: str | None = None, state: TriggerState | None = None
+        self, caller: Caller, kind: str | None = None, state: TriggerState | None = None
     ) -> Page[TriggerView]:
-        """Return all triggers by name, or those of this kind and state."""
+        """Return all triggers by name that the caller sees, or those of this kind and state."""
         views = await asyncio.to_thread(views_of, await self.reads.catalog())
-        wanted = [v for v in views if kind in (None, v.kind) and state in (None, v.state)]
+        seen = [view for view in views if caller.sees_trigger(view.name)]
+        wanted = [v for v in seen if kind in (None, v.kind) and state in (None, v.state)]
         return Page(items=wanted)
 
-    async def show(self, name: str) -> TriggerDetail:
+    async def show(self, name: str, caller: Caller) -> TriggerDetail:
+        caller.must_see_trigger(name)
         trigger, timing = await self.reads.trigger_named(name)
         bindings = await self._bindings(trigger)
         events = await self.reads.events(EventFilter(trigger_id=trigger.id, limit=LATEST_EVENTS))
@@ -65,29 +70,35 @@ class Triggers:
             events=[event_view(event, trigger.name) for event in events],
         )
 
-    async def pause(self, name: str, actor: str) -> SwitchView:
+    async def pause(self, name: str, caller: Caller) -> SwitchView:
         """Decide nothing from now on, until somebody resumes."""
-        return await persist(partial(self._pause, name, actor))
+        caller.must_see_trigger(name)
+        return await persist(partial(self._pause, name, caller))
 
-    async def resume(self, name: str, actor: str) -> SwitchView:
+    async def resume(self, name: str, caller: Caller) -> SwitchView:
         """Decide what passed meanwhile: at most one window fires."""
-        return await persist(partial(self._resume, name, actor))
+        caller.must_see_trigger(name)
+        return await persist(partial(self._resume, name, caller))
 
-    async def _pause(self, name: str, actor: str) -> SwitchView:
+    async def _pause(self, name: str, caller: Caller) -> SwitchView:
         trigger, timing = await self._schedule(name)
         write = self.plans.pause(timing, now := self.clock.now())
         if write is None:
             return SwitchView(trigger=trigger_view(trigger, timing), changed=False)
-        await self.reads.change(ConfigChange(author=actor, timings=[write]), now)
+        entry = self.auditor.entry(caller, "pause_trigger", name, "active", "paused")
+        change = ConfigChange(author=caller.actor, timings=[write], entry=entry)
+        await self.reads.change(change, now)
         self.ticks.wake()
         return await self._switched(name, write, ())
 
-    async def _resume(self, name: str, actor: str) -> SwitchView:
+    async def _resume(self, name: str, caller: Caller) -> SwitchView:
         trigger, timing = await self._schedule(name)
         write = self.plans.resume(timing, now := self.clock.now())
         if write is None:
             return SwitchView(trigger=trigger_view(trigger, timing), changed=False)
-        events = await self.reads.change(ConfigChange(author=actor, timings=[write]), now)
+        entry = self.auditor.entry(caller, "resume_trigger", name, "paused", "active")
+        change = ConfigChange(author=caller.actor, timings=[write], entry=entry)
+        events = await self.reads.change(change, now)
         await self.ticks.deliver(events)
         self.ticks.wake()
         return await self._switched(name, write, events)

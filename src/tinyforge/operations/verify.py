@@ -13,6 +13,7 @@ from tinyforge.clock import Clock, Moment, rfc3339
 from tinyforge.ids import show
 from tinyforge.model import Event, TriggerId
 from tinyforge.operations.answers import CheckedView, FaultView, OpenView, VerifyView
+from tinyforge.operations.callers import Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.naming import read_names
 from tinyforge.operations.roles import Reads
@@ -50,8 +51,12 @@ class Verify:
     clock: Clock
     zone_data: str  # the version in use
 
-    async def verify(self, trigger: str | None = None) -> VerifyView:
+    async def verify(self, caller: Caller, trigger: str | None = None) -> VerifyView:
         """Derive all windows again, of one schedule or of all, and compare."""
+        if trigger is None:
+            caller.must_see_all("a verify of all schedules")
+        else:
+            caller.must_see_trigger(trigger)
         findings: list[Finding] = []
         async for page in self._pages(trigger):
             findings.extend(await asyncio.to_thread(self._judge, page, self.clock.now()))

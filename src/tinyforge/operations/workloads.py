@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from tinyforge.model import Workload
+from tinyforge.operations.callers import Caller
 from tinyforge.operations.rendering import binding_view, revision_view, workload_view
 from tinyforge.operations.roles import Reads
 from tinyforge.operations.runs import Runs
@@ -20,15 +21,18 @@ class Workloads:
     reads: Reads
     runs: Runs
 
-    async def find(self) -> Page[WorkloadView]:
-        """Return all workloads by name."""
-        return Page(items=await asyncio.to_thread(_workloads, await self.reads.catalog()))
+    async def find(self, caller: Caller) -> Page[WorkloadView]:
+        """Return all workloads by name that the caller sees."""
+        views = await asyncio.to_thread(_workloads, await self.reads.catalog())
+        return Page(items=[view for view in views if caller.sees_workload(view.name)])
 
-    async def bindings(self) -> Page[BindingView]:
-        """Return all bindings by name."""
-        return Page(items=await asyncio.to_thread(_bindings, await self.reads.catalog()))
+    async def bindings(self, caller: Caller) -> Page[BindingView]:
+        """Return all bindings by name that the caller sees an end of."""
+        views = await asyncio.to_thread(_bindings, await self.reads.catalog())
+        return Page(items=[one for one in views if caller.sees_pair(one.trigger, one.workload)])
 
-    async def show(self, name: str) -> WorkloadDetail:
+    async def show(self, name: str, caller: Caller) -> WorkloadDetail:
+        caller.must_see_workload(name)
         workload = await self.reads.workload_named(name)
         bindings = _bindings(await self.reads.catalog(), workload)
         revisions = await self.reads.revisions("workload", workload.id)

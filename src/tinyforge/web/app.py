@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from traceback import format_exception
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from litestar import Litestar, Request, Response
 from litestar.connection import ASGIConnection
@@ -18,8 +18,10 @@ from litestar.params import QueryParameter
 
 from tinyforge.errors import TinyforgeError
 from tinyforge.observe.events import Observe, RequestFailed
+from tinyforge.operations.callers import Caller
 from tinyforge.operations.door import Operations
 from tinyforge.operations.views import Problem
+from tinyforge.web.access import Knows, LocalOnly, must_be_allowed, refuse_undeclared
 from tinyforge.web.gate import Gate, Probes
 from tinyforge.web.problems import MEDIA_TYPE, of_error, of_http, problem
 from tinyforge.web.routes import API
@@ -29,15 +31,20 @@ SOON: Mapping[str, str] = {"Retry-After": "1"}  # seconds
 Connection: TypeAlias = ASGIConnection[BaseRouteHandler, object, object, State]
 
 
-def create_app(operations: Operations, probes: Probes, observe: Observe) -> Gate:
-    """Return the app for both ways in: what a connection may ask for depends on its actor."""
+def create_app(
+    operations: Operations, probes: Probes, observe: Observe, knows: Knows | None = None
+) -> Gate:
+    """Return the app for both ways in; without *knows* only the Unix socket leads to it.
+
+    Refused where a route does not say who may call it.
+    """
     litestar = Litestar(
         [API],
         dependencies={
             "doors": Provide(lambda: operations, sync_to_thread=False),
-            "actor": Provide(_actor, sync_to_thread=False),
+            "caller": Provide(_caller, sync_to_thread=False),
         },
-        guards=[_refuse_unknown_query],
+        guards=[must_be_allowed, _refuse_unknown_query],
         exception_handlers={
             TinyforgeError: _known,
             HTTPException: _of_router,
@@ -47,11 +54,12 @@ def create_app(operations: Operations, probes: Probes, observe: Observe) -> Gate
         logging_config=None,
         request_max_body_size=None,  # the gate has its limits
     )
-    return Gate(litestar, probes)
+    refuse_undeclared(litestar)
+    return Gate(litestar, probes, knows or LocalOnly())
 
 
-def _actor(request: Asked) -> str:
-    return str(request.scope["state"]["actor"])
+def _caller(request: Asked) -> Caller:
+    return cast("Caller", request.scope["state"]["caller"])
 
 
 def _refuse_unknown_query(connection: Connection, handler: BaseRouteHandler) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import cast
 
@@ -19,9 +19,12 @@ from litestar.types import (
     Send,
 )
 
+from tinyforge.errors import TinyforgeError, Unproved
 from tinyforge.inbound.guard import refusal_of
+from tinyforge.operations.callers import Permission
 from tinyforge.operations.views import Problem
-from tinyforge.web.problems import MEDIA_TYPE, encoded, problem
+from tinyforge.web.access import LOOKED_EACH, Knows, LocalOnly
+from tinyforge.web.problems import MEDIA_TYPE, encoded, of_error, problem
 
 MANIFEST_BODY = 16 * 1024 * 1024
 OTHER_BODY = 1024 * 1024
@@ -31,11 +34,14 @@ BODY_DEADLINE = 30  # seconds for the whole of it
 STOPPING = "the server stops: it may have done this, or not"
 AGAIN = "look whether it was done, and ask again where it was not"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PROBES = ("/healthz", "/readyz")
+READS = ("GET", "HEAD")
+CLAIMS = (b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port", b"forwarded")
 
 
 @dataclass(frozen=True)
 class Probes:
-    """What is open to everybody. *unready*: None, or why windows cannot be recorded."""
+    """What is asked of the server from outside. *unready*: None, or why nothing is recorded."""
 
     metrics: Callable[[], bytes]
     unready: Callable[[], str | None]
@@ -44,74 +50,116 @@ class Probes:
 class Turned(Exception):
     """A request that ends at the gate."""
 
-    def __init__(self, shown: Problem) -> None:
+    def __init__(self, shown: Problem, *, asks_for_proof: bool = False) -> None:
         super().__init__(shown.detail)
         self.shown = shown
+        self.asks_for_proof = asks_for_proof
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Probes for everybody; the API for a connection with an actor: the Unix socket's."""
+    """Two words for everybody, whether the server is well; all else for known callers."""
 
     app: ASGIApp
     probes: Probes
+    keeper: Knows = field(default_factory=LocalOnly)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._serve(cast("HTTPScope", scope), receive, send)
         except Turned as turned:
-            await _answer(send, turned.shown.status, MEDIA_TYPE, encoded(turned.shown))
+            await _turn_away(send, turned)
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if scope["method"] in ("GET", "HEAD") and path in ("/metrics", "/healthz", "/readyz"):
-            status, media_type, body = self._probe(path)
-            await _answer(send, status, media_type, b"" if scope["method"] == "HEAD" else body)
+        is_read = scope["method"] in READS
+        if is_read and path in PROBES:
+            await self._show(scope, send, *self._probe(path))
             return
-        if not scope["state"].get("actor"):
-            raise Turned(_not_admitted(scope["state"].get("other_user")))
+        await self._know(scope)
+        if is_read and path == "/metrics":
+            await self._show(scope, send, 200, METRICS_TYPE, self.probes.metrics())
+            return
         body = await _body(scope, receive)
-        scope["server"] = ("localhost", 80)  # Litestar reads a port, which a socket has not
+        _forget_claims(scope)
         await self._answered(scope, _replay(body, receive), send)
 
+    async def _know(self, scope: HTTPScope) -> None:
+        """Put who calls into the scope; Turned where nobody knows, or they may not look."""
+        state = scope["state"]
+        if other_user := state.get("other_user"):
+            raise Turned(_another_users_socket(str(other_user)))
+        try:
+            caller = state["caller"] = await self.keeper.caller_of(scope)
+            if scope["path"] == "/metrics":
+                caller.must_allow(Permission.METRICS)
+        except TinyforgeError as error:
+            raise Turned(of_error(error), asks_for_proof=isinstance(error, Unproved)) from None
+
+    async def _show(
+        self, scope: HTTPScope, send: Send, status: int, media_type: str, body: bytes
+    ) -> None:
+        await _answer(send, status, media_type, b"" if scope["method"] == "HEAD" else body)
+
     async def _answered(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        """Have the app answer; say so where the end of the server comes first."""
-        begun = False
+        """Have the app answer; say so where the end of the server, or of a token, comes first."""
+        begun = ended = False
 
         async def noted(message: Message) -> None:
-            nonlocal begun
+            nonlocal begun, ended
             begun = True
+            ended = message["type"] == "http.response.body" and not message["more_body"]
             await send(message)
 
         try:
-            await self.app(scope, receive, noted)
+            over = await self._while_allowed(scope, self.app(scope, receive, noted))
         except asyncio.CancelledError:
             if begun:
                 raise
             raise Turned(problem(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING, AGAIN)) from None
+        if over is None or ended:
+            return
+        if not begun:
+            raise Turned(of_error(over), asks_for_proof=True)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _while_allowed(self, scope: HTTPScope, answer: Awaitable[None]) -> Unproved | None:
+        """Let *answer* end; one that only reads ends early when its token does."""
+        if scope["method"] not in READS:
+            await answer
+            return None
+        answering = asyncio.ensure_future(answer)
+        try:
+            while not (await asyncio.wait([answering], timeout=LOOKED_EACH))[0]:
+                if over := await self.keeper.is_over(scope):
+                    return over
+            await answering
+        finally:
+            if not answering.done():
+                answering.cancel()
+                await asyncio.wait([answering])
+        return None
 
     def _probe(self, path: str) -> tuple[int, str, bytes]:
-        if path == "/metrics":
-            return 200, METRICS_TYPE, self.probes.metrics()
         if path == "/healthz":
             return 200, "application/json", b'{"ok":true}'
-        reason = self.probes.unready()
-        body = msgspec.json.encode({"ready": reason is None, "problem": reason})
-        return 200 if reason is None else 503, "application/json", body
+        ready = self.probes.unready() is None
+        body = msgspec.json.encode({"ready": ready})  # why not is for those who may know
+        return 200 if ready else 503, "application/json", body
 
 
-def _not_admitted(other_user: str | None) -> Problem:
-    if other_user is not None:
-        return problem(
-            HTTPStatus.FORBIDDEN,
-            f"this socket serves the user who runs the server, and root, not {other_user}",
-            "run the command as that user: sudo -u USER tinyforge …",
-        )
+def _another_users_socket(other_user: str) -> Problem:
     return problem(
-        HTTPStatus.UNAUTHORIZED,
-        "this address answers /metrics, /healthz and /readyz; the API is on the Unix socket",
-        "curl --unix-socket DATA/tinyforge.sock http://localhost/api/v1/health",
+        HTTPStatus.FORBIDDEN,
+        f"this socket serves the user who runs the server, and root, not {other_user}",
+        "run the command as that user: sudo -u USER tinyforge …",
     )
+
+
+def _forget_claims(scope: HTTPScope) -> None:
+    """Take out what a sender or a proxy says of our own address: nothing is to be built from it."""
+    scope["server"] = ("localhost", 80)  # Litestar reads a port, which a socket has not
+    scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in CLAIMS]
 
 
 async def _body(scope: HTTPScope, receive: Receive) -> bytes:
@@ -173,12 +221,24 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _answer(send: Send, status: int, media_type: str, body: bytes) -> None:
+async def _turn_away(send: Send, turned: Turned) -> None:
+    proof = [(b"www-authenticate", b'Bearer realm="tinyforge"')] if turned.asks_for_proof else []
+    await _answer(send, turned.shown.status, MEDIA_TYPE, encoded(turned.shown), proof)
+
+
+async def _answer(
+    send: Send,
+    status: int,
+    media_type: str,
+    body: bytes,
+    more: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
     """Answer and close: what is left of a request that was turned away is not read."""
     headers = [
         (b"content-type", media_type.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
+        *more,
     ]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append((b"retry-after", b"1"))

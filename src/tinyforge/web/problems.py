@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from tinyforge.errors import (
     Conflict,
     DataInUse,
+    Forbidden,
     InvalidConfig,
     InvalidManifest,
     NotFound,
@@ -18,6 +19,7 @@ from tinyforge.errors import (
     StoreUnavailable,
     TinyforgeError,
     UnknownKind,
+    Unproved,
 )
 from tinyforge.operations.refusals import fix_of
 from tinyforge.operations.views import Problem
@@ -27,6 +29,8 @@ MEDIA_TYPE = "application/problem+json"
 STATUS: Mapping[type[TinyforgeError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
+    Unproved: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
     Refused: HTTPStatus.CONFLICT,
     DataInUse: HTTPStatus.CONFLICT,
     InvalidConfig: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -32,6 +32,7 @@ from tinyforge.store.port.endpoints import (
     path_digest,
 )
 from tinyforge.store.port.history import (
+    Among,
     EpochRow,
     EventFilter,
     FiredRow,
@@ -60,6 +61,7 @@ from tinyforge.store.port.hot import (
 )
 from tinyforge.store.port.inbox import (
     Arrival,
+    Brought,
     Decision,
     DeliveryFilter,
     DeliveryRow,
@@ -98,10 +100,12 @@ __all__ = [
     "Abilities",
     "Access",
     "Advance",
+    "Among",
     "Arrival",
     "AuditEntry",
     "BindingWrite",
     "BrokenMark",
+    "Brought",
     "Catalog",
     "Config",
     "ConfigChange",

@@ -26,16 +26,29 @@ from tinyforge.store.port.config import (
 )
 
 
+class Among(NamedTuple):
+    """Runs of triggers or of workloads of these names."""
+
+    triggers: frozenset[str]
+    workloads: frozenset[str]
+
+
 class EventFilter(Struct, frozen=True, kw_only=True):
+    among: frozenset[str] | None = None  # the names of triggers
     trigger_id: TriggerId | None = None
+    kind: str | None = None  # of the trigger
+    since: EventId | None = None  # this one and those after it
     before: EventId | None = None  # newest first, below this id
     limit: int = 50
 
 
 class RunFilter(Struct, frozen=True, kw_only=True):
+    among: Among | None = None
     workload_id: WorkloadId | None = None
+    trigger_id: TriggerId | None = None
     event_id: EventId | None = None
     state: RunState | None = None
+    since: RunId | None = None  # this one and those after it
     before: RunId | None = None
     limit: int = 50
 

@@ -57,7 +57,7 @@ MOVED = (
     Moved("contents", ("trigger_id", "content")),
     Moved("decisions", ("of_id", "n")),
     Moved("earlier_results", ("event_id", "n", "binding_id")),
-    Moved("run_changes", ("run_id",)),
+    Moved("matches", ("run_id",)),
     Moved("facts", ("name",)),
 )
 OWN_FACTS = ("schema", "schema_min", "generation", "high_water")  # of the database itself

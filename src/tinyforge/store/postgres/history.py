@@ -30,7 +30,7 @@ from tinyforge.store.port import (
     TriggerHistory,
 )
 from tinyforge.store.postgres.config import TIMINGS, timing_of
-from tinyforge.store.postgres.connection import Session
+from tinyforge.store.postgres.connection import Session, as_json
 from tinyforge.store.postgres.hot import EVENT_COLUMNS
 from tinyforge.store.postgres.parts import Parts
 from tinyforge.store.rows import (
@@ -49,11 +49,18 @@ BEFORE_ALL = -(2**63)
 MOST_LOG_BYTES = 1024 * 1024
 EVENT = f"SELECT {EVENT_COLUMNS} FROM events"  # noqa: S608 - our own columns
 RUN = f"SELECT {RUN_COLUMNS} FROM runs"  # noqa: S608 - our own columns
+OF_TRIGGERS = "trigger_id IN (SELECT id FROM triggers WHERE name = ANY({}::text[]))"
+OF_EITHER = """
+(binding_id IN (SELECT b.id FROM bindings b JOIN triggers t ON t.id = b.trigger_id
+   WHERE t.name IN (SELECT jsonb_array_elements_text({0}::jsonb -> 0)))
+ OR workload_id IN (SELECT id FROM workloads
+   WHERE name IN (SELECT jsonb_array_elements_text({0}::jsonb -> 1))))"""
 RESULTS_OF = """
 SELECT event_id, binding_id, outcome, reason, NULL::bigint FROM results
 WHERE event_id = ANY($1::bigint[])
 UNION ALL
-SELECT event_id, binding_id, 'matched', 'matched', id FROM runs
+SELECT event_id, binding_id, 'matched', coalesce(m.reason, 'matched'), id
+FROM runs LEFT JOIN matches m ON m.run_id = runs.id
 WHERE event_id = ANY($1::bigint[]) ORDER BY 1, 2"""
 LOG = """
 SELECT seq, at, chunk FROM (
@@ -116,7 +123,13 @@ class HistoryRows:
     _parts: Parts
 
     async def events(self, wanted: EventFilter) -> list[Event]:
-        where, values = _conditions(("trigger_id =", wanted.trigger_id), ("id <", wanted.before))
+        where, values = _conditions(
+            ("trigger_id = {}", wanted.trigger_id),
+            ("trigger_id IN (SELECT id FROM triggers WHERE kind = {})", wanted.kind),
+            (OF_TRIGGERS, None if wanted.among is None else sorted(wanted.among)),
+            ("id >= {}", wanted.since),
+            ("id < {}", wanted.before),
+        )
         query = f"{EVENT} {where} ORDER BY id DESC LIMIT {wanted.limit}"
         return list(map(event_of, await self._parts.database.ask(query, *values)))
 
@@ -132,10 +145,13 @@ class HistoryRows:
 
     async def runs(self, wanted: RunFilter) -> list[Run]:
         where, values = _conditions(
-            ("workload_id =", wanted.workload_id),
-            ("event_id =", wanted.event_id),
-            ("state =", None if wanted.state is None else int(wanted.state)),
-            ("id <", wanted.before),
+            ("workload_id = {}", wanted.workload_id),
+            ("binding_id IN (SELECT id FROM bindings WHERE trigger_id = {})", wanted.trigger_id),
+            (OF_EITHER, None if wanted.among is None else as_json(list(map(sorted, wanted.among)))),
+            ("event_id = {}", wanted.event_id),
+            ("state = {}", None if wanted.state is None else int(wanted.state)),
+            ("id >= {}", wanted.since),
+            ("id < {}", wanted.before),
         )
         query = f"{RUN} {where} ORDER BY id DESC LIMIT {wanted.limit}"
         return list(map(run_of, await self._parts.database.ask(query, *values)))
@@ -190,9 +206,9 @@ class HistoryRows:
         return [MissingResult(EventId(e), BindingId(b)) for e, b in rows]
 
 
-def _conditions(*pairs: tuple[str, int | None]) -> tuple[str, tuple[int, ...]]:
+def _conditions(*pairs: tuple[str, object]) -> tuple[str, tuple[object, ...]]:
     given = [(condition, value) for condition, value in pairs if value is not None]
-    where = " AND ".join(f"{condition} ${n}" for n, (condition, _) in enumerate(given, 1))
+    where = " AND ".join(condition.format(f"${n}") for n, (condition, _) in enumerate(given, 1))
     return f"WHERE {where}" if where else "", tuple(value for _, value in given)
 
 

@@ -15,7 +15,10 @@ from tinyforge.store.postgres.statements import HINT
 
 LEASE_SECONDS = 15
 MOST_REPLICAS = 512
-TABLES = ("events", "runs", "revisions", "triggers", "workloads", "bindings")
+TABLES = (
+    *("events", "runs", "revisions", "triggers", "workloads", "bindings", "tokens", "audit"),
+    "deliveries",
+)
 HIGHEST = " UNION ALL ".join(
     f"(SELECT id FROM {table} WHERE id < {LAST} ORDER BY id DESC LIMIT 1)"  # noqa: S608 - our own tables
     for table in TABLES

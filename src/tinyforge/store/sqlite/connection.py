@@ -55,7 +55,14 @@ def open_writer(path: Path) -> apsw.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # another connection does it
+    connection.authorizer = _append_only
     return connection
+
+
+def _append_only(action: int, table: str | None, *_: str | None) -> int:
+    """Keep the audit from ourselves: SQL triggers, which keep it from others, are off here."""
+    changes = action in (apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE)
+    return apsw.SQLITE_DENY if changes and table == "audit" else apsw.SQLITE_OK
 
 
 def open_reader(path: Path) -> apsw.Connection:

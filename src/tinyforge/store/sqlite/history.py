@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import apsw
 from backports import zstd
@@ -50,11 +51,17 @@ BEFORE_ALL = -(2**63)
 MOST_LOG_BYTES = 1024 * 1024
 EVENT = f"SELECT {EVENT_COLUMNS} FROM events"  # noqa: S608 - our own columns
 RUN = f"SELECT {RUN_COLUMNS} FROM runs"  # noqa: S608 - our own columns
+NAMED = "SELECT id FROM {} WHERE name IN (SELECT value FROM json_each(?))"
+OF_TRIGGERS = f"trigger_id IN ({NAMED.format('triggers')})"
+OF_EITHER = f"""
+(binding_id IN (SELECT id FROM bindings WHERE {OF_TRIGGERS})
+ OR workload_id IN ({NAMED.format("workloads")}))"""  # noqa: S608 - our own query
 RESULTS_OF = """
 SELECT event_id, binding_id, outcome, reason, NULL FROM results
 WHERE event_id IN (SELECT value FROM json_each(?1))
 UNION ALL
-SELECT event_id, binding_id, 'matched', 'matched', id FROM runs
+SELECT event_id, binding_id, 'matched', coalesce(m.reason, 'matched'), id
+FROM runs LEFT JOIN matches m ON m.run_id = runs.id
 WHERE event_id IN (SELECT value FROM json_each(?1)) ORDER BY 1, 2"""
 LOG = "SELECT seq, at, bytes, chunk FROM run_log WHERE run_id = ?1 AND seq > ?2 ORDER BY seq"
 AT_WINDOW = f"{EVENT} WHERE window_at = ?1 AND trigger_id = ?2 ORDER BY epoch DESC LIMIT 1"
@@ -108,7 +115,11 @@ class HistoryRows:
 
     async def events(self, wanted: EventFilter) -> list[Event]:
         where, values = _conditions(
-            ("trigger_id = ?", wanted.trigger_id), ("id < ?", wanted.before)
+            ("trigger_id = ?", wanted.trigger_id),
+            ("trigger_id IN (SELECT id FROM triggers WHERE kind = ?)", wanted.kind),
+            (OF_TRIGGERS, None if wanted.among is None else _listed(wanted.among)),
+            ("id >= ?", wanted.since),
+            ("id < ?", wanted.before),
         )
         query = f"{EVENT} {where} ORDER BY id DESC LIMIT ?"
         rows = await self._parts.read(lambda db: ask(db, query, (*values, wanted.limit)))
@@ -128,8 +139,11 @@ class HistoryRows:
     async def runs(self, wanted: RunFilter) -> list[Run]:
         where, values = _conditions(
             ("workload_id = ?", wanted.workload_id),
+            ("binding_id IN (SELECT id FROM bindings WHERE trigger_id = ?)", wanted.trigger_id),
+            (OF_EITHER, None if wanted.among is None else tuple(map(_listed, wanted.among))),
             ("event_id = ?", wanted.event_id),
             ("state = ?", None if wanted.state is None else int(wanted.state)),
+            ("id >= ?", wanted.since),
             ("id < ?", wanted.before),
         )
         query = f"{RUN} {where} ORDER BY id DESC LIMIT ?"
@@ -191,10 +205,15 @@ class HistoryRows:
         return [MissingResult(EventId(e), BindingId(b)) for e, b in rows]
 
 
-def _conditions(*pairs: tuple[str, int | None]) -> tuple[str, tuple[int, ...]]:
+def _conditions(*pairs: tuple[str, object]) -> tuple[str, tuple[object, ...]]:
     given = [(condition, value) for condition, value in pairs if value is not None]
     where = " AND ".join(condition for condition, _ in given)
-    return f"WHERE {where}" if where else "", tuple(value for _, value in given)
+    values = (value if isinstance(value, tuple) else (value,) for _, value in given)
+    return f"WHERE {where}" if where else "", tuple(chain.from_iterable(values))
+
+
+def _listed(names: frozenset[str]) -> str:
+    return text(sorted(names))
 
 
 def _log(db: apsw.Connection, run_id: RunId, after: int) -> list[LogChunk]:

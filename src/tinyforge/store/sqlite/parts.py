@@ -203,10 +203,15 @@ def snapshot(connection: apsw.Connection) -> Iterator[apsw.Connection]:
 
 
 def highest_id(connection: apsw.Connection) -> int:
-    tables = ("events", "runs", "revisions", "triggers", "workloads", "bindings")
+    there = {row[0] for row in ask(connection, "SELECT name FROM sqlite_master")}  # it may be old
+    tables = (
+        *("events", "runs", "revisions", "triggers", "workloads", "bindings", "tokens", "audit"),
+        "deliveries",
+    )
     highest = max(
         ask(connection, f"SELECT coalesce(max(id), 0) FROM {table} WHERE id < {LAST}")[0][0]  # noqa: S608 - our own names
         for table in tables
+        if table in there
     )
     instance = ask(connection, "SELECT coalesce(max(instance), 0) FROM servers")
     return int(max(highest, instance[0][0]))

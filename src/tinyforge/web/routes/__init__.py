@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Router
 
-from tinyforge.web.routes import events, manifests, runs, triggers, trust, workloads
+from tinyforge.web.routes import access, events, manifests, runs, triggers, trust, workloads
 
 API = Router(
     "/api/v1",
@@ -15,5 +15,6 @@ API = Router(
         *runs.ROUTES,
         *manifests.ROUTES,
         *trust.ROUTES,
+        *access.ROUTES,
     ],
 )

@@ -7,22 +7,22 @@ from litestar.params import JSONBody
 
 from tinyforge.operations.answers import ExportView, PlanView
 from tinyforge.operations.views import ManifestRequest
-from tinyforge.web.routes.parameters import CONFIGURE, READ, Actor, Doors, Text
+from tinyforge.web.routes.parameters import CONFIGURE, READ, Asker, Doors, Text
 
 
 @post("/manifest/plan", status_code=200, opt=READ)
-async def plan(doors: Doors, data: JSONBody[ManifestRequest]) -> PlanView:
-    return await doors.manifests.plan(data)
+async def plan(doors: Doors, caller: Asker, data: JSONBody[ManifestRequest]) -> PlanView:
+    return await doors.manifests.plan(data, caller)
 
 
 @post("/manifest/apply", status_code=200, opt=CONFIGURE)
-async def apply(doors: Doors, actor: Actor, data: JSONBody[ManifestRequest]) -> PlanView:
-    return await doors.manifests.apply(data, actor)
+async def apply(doors: Doors, caller: Asker, data: JSONBody[ManifestRequest]) -> PlanView:
+    return await doors.manifests.apply(data, caller)
 
 
 @get("/manifest/export", opt=READ)
-async def export(doors: Doors, name: Text = None) -> ExportView:
-    return await doors.manifests.export(name)
+async def export(doors: Doors, caller: Asker, name: Text = None) -> ExportView:
+    return await doors.manifests.export(caller, name)
 
 
 ROUTES = (plan, apply, export)

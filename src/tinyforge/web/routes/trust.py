@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from litestar import get
+from litestar import get, post
 
 from tinyforge.operations.answers import DoctorView, HealthView, VerifyView
-from tinyforge.web.routes.parameters import READ, Doors, Text
+from tinyforge.operations.sightings import SightingView
+from tinyforge.web.routes.parameters import READ, Asker, Doors, Name, Text
 
 
 @get("/health", opt=READ)
-async def health(doors: Doors) -> HealthView:
-    return await doors.health.show()
+async def health(doors: Doors, caller: Asker) -> HealthView:
+    return await doors.health.show(caller)
 
 
 @get("/verify", opt=READ)
-async def verify(doors: Doors, trigger: Text = None) -> VerifyView:
-    return await doors.verify.verify(trigger)
+async def verify(doors: Doors, caller: Asker, trigger: Text = None) -> VerifyView:
+    return await doors.verify.verify(caller, trigger)
 
 
 @get("/doctor", opt=READ)
-async def doctor(doors: Doors) -> DoctorView:
-    return await doors.doctor.examine()
+async def doctor(doors: Doors, caller: Asker) -> DoctorView:
+    return await doors.doctor.examine(caller)
 
 
-ROUTES = (health, verify, doctor)
+@post("/doctor/sightings", status_code=200, opt=READ)
+async def announce(doors: Doors) -> SightingView:
+    """Announce one call of /healthz: how it comes in is noted for a minute."""
+    return doors.sightings.announce()
+
+
+@get("/doctor/sightings/{mark:str}", opt=READ)
+async def sighting(doors: Doors, mark: Name) -> SightingView:
+    return doors.sightings.show(mark)
+
+
+ROUTES = (health, verify, doctor, announce, sighting)
