@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import shutil
-import subprocess
-import sys
-import tarfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +12,7 @@ import pytest
 from msgspec import Struct
 
 from tests.inbound.sending import SECRET, sent
+from tests.npm import fetched
 from tinyforge.deliveries import Accepted, Change, Ignored
 from tinyforge.triggers.ghcr import Ghcr
 from tinyforge.triggers.github import GitHub
@@ -37,26 +32,8 @@ class Examples(Struct, frozen=True):
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the package's folder; its bytes are those that were reviewed."""
-    npm = shutil.which("npm", path=str(Path(sys.executable).parent)) or shutil.which("npm")
-    if npm is None:
-        pytest.skip("needs npm")
-    folder = tmp_path_factory.mktemp("octokit")
-    done = subprocess.run(
-        [npm, "pack", "--ignore-scripts", PACKAGE],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"needs a registry of npm packages that has {PACKAGE}: {done.stderr[-300:]}")
-    (archive,) = folder.glob("*.tgz")
-    digest = hashlib.sha512(archive.read_bytes()).digest()
-    assert base64.b64encode(digest).decode() == INTEGRITY
-    with tarfile.open(archive) as opened:
-        opened.extractall(folder, filter="data")
-    return folder / "package"
+    """Give the package's folder."""
+    return fetched(tmp_path_factory.mktemp("octokit"), PACKAGE, INTEGRITY)
 
 
 def examples(folder: Path, source: str) -> list[tuple[str, Mapping[str, object]]]:

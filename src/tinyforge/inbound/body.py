@@ -15,6 +15,7 @@ JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json")
 FORM_TYPE = "application/x-www-form-urlencoded"
 FIELD = b"payload="
 LONGEST_ID = 200
+DIGEST = "sha256:"
 PLAIN = re.compile(r"[\x21-\x7e]+")
 SHOWN = 60  # characters of a sender's word in an answer
 
@@ -60,7 +61,7 @@ def accepted(
 ) -> Accepted:
     """Return the event; without any id it is told apart by its body."""
     if not (delivery_id or content_key):
-        content_key = f"sha256:{hashlib.sha256(delivery.body).hexdigest()}"
+        content_key = f"{DIGEST}{hashlib.sha256(delivery.body).hexdigest()}"
     return Accepted(
         changes=changes,
         delivery_id=delivery_id,
@@ -75,10 +76,11 @@ def id_of(delivery: Delivery, *names: str) -> str:
 
 
 def short_id(text: str) -> str:
-    """Return an id that can be stored: one that is long or odd is replaced by its digest."""
-    if not text or (len(text) <= LONGEST_ID and PLAIN.fullmatch(text)):
+    """Return an id that can be stored: of one that is long, odd or like a digest, its digest."""
+    is_short = len(text) <= LONGEST_ID and not text.startswith(DIGEST)
+    if not text or (is_short and PLAIN.fullmatch(text)):
         return text
-    return f"sha256:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
+    return f"{DIGEST}{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def shown(word: str) -> str:

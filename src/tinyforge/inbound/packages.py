@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import msgspec
+
 from tinyforge.clock import MINUTE
 from tinyforge.deliveries import Change, Ignored, Refused
 from tinyforge.inbound.body import shown
@@ -37,7 +41,10 @@ def package(payload: object) -> Change | Ignored | Refused:
 
 def content_key(change: Change) -> str:
     """Return what both events of one push have in common, `""` where the digest is not told."""
-    return f"{change.image}:{change.tag}@{change.digest}" if change.digest else ""
+    if not change.digest:
+        return ""
+    told = msgspec.json.encode((change.image, change.tag, change.digest))
+    return f"package:{hashlib.sha256(told).hexdigest()}"
 
 
 def _digest(found: object) -> str:

@@ -41,6 +41,7 @@ URL = re.compile(
 RANGE = re.compile(r"([1-5]\d\d)-([1-5]\d\d)")
 STATUSES = range(100, 600)
 PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+MOST_REDIRECTS = 5
 SHOWN = 200  # characters of an unwanted answer
 
 
@@ -62,6 +63,7 @@ class Http(WorkloadKind):
     expect: Annotated[
         tuple[int, ...] | str, Meta(description="statuses that count as success; 200-299")
     ] = "200-299"
+    redirects: Annotated[int, Meta(description="how many are followed; 0 if not given")] = 0
 
     def __post_init__(self) -> None:
         mistakes = [
@@ -69,6 +71,7 @@ class Http(WorkloadKind):
             *_wrong_headers(self.headers),
             *_wrong_pointers("body", self.body),
             *_wrong_statuses(self.expect),
+            *_wrong_redirects(self.redirects),
         ]
         if mistakes:
             raise ValueError("\n".join(mistakes))
@@ -89,7 +92,7 @@ class Http(WorkloadKind):
         answer = f"{response.status} {response.reason}".strip()
         said = clean(secrets.redact(f"{call} answered {answer}"))
         if not self._expects(response.status):
-            _tell(response, secrets.guard(context.log))
+            self._tell(response, secrets.guard(context.log))
             raise DeployFailed(said, retryable=_may_pass(response.status))
         context.log.write(said)
 
@@ -107,6 +110,7 @@ class Http(WorkloadKind):
             headers=headers | {"Idempotency-Key": context.run},
             body=body,
             timeout=None,  # the run has one
+            redirects=self.redirects,
         )
 
     def _expects(self, status: int) -> bool:
@@ -114,6 +118,22 @@ class Http(WorkloadKind):
             return status in self.expect
         first, _, last = self.expect.partition("-")
         return int(first) <= status <= int(last)
+
+    def _tell(self, response: Response, log: RunLog) -> None:
+        """Write the beginning of an unwanted answer into the log."""
+        where = response.headers.get("location")
+        if where:
+            these = "redirects are not followed; this one"
+            this = "this redirect is not followed; it" if self.redirects else these
+            log.write(clean(f"{this} leads to {_shown(where)}"))
+        lines = response.body.decode(errors="replace").splitlines()
+        room = SHOWN
+        for line in filter(str.strip, lines):
+            if room <= 0:
+                log.write("…")
+                return
+            log.write(clean(line)[:room])
+            room -= len(line)
 
 
 def _shown(url: str) -> str:
@@ -127,21 +147,6 @@ def _shown(url: str) -> str:
 
 def _may_pass(status: int) -> bool:
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in PASSING
-
-
-def _tell(response: Response, log: RunLog) -> None:
-    """Write the beginning of an unwanted answer into the log."""
-    where = response.headers.get("location")
-    if where:
-        log.write(clean(f"redirects are not followed; this one leads to {_shown(where)}"))
-    lines = response.body.decode(errors="replace").splitlines()
-    room = SHOWN
-    for line in filter(str.strip, lines):
-        if room <= 0:
-            log.write("…")
-            return
-        log.write(clean(line)[:room])
-        room -= len(line)
 
 
 def _wrong_url(url: str) -> Iterator[str]:
@@ -186,3 +191,8 @@ def _wrong_statuses(expect: tuple[int, ...] | str) -> Iterator[str]:
             yield f"expect: {expect!r} is no range such as 200-299 and no list such as [200, 202]"
     elif not expect or any(status not in STATUSES for status in expect):
         yield "expect: must list statuses between 100 and 599, such as [200, 202]"
+
+
+def _wrong_redirects(redirects: int) -> Iterator[str]:
+    if not 0 <= redirects <= MOST_REDIRECTS:
+        yield f"redirects: must be 0 to {MOST_REDIRECTS}"
