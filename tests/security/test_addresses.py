@@ -125,7 +125,9 @@ def test_security_row_6_what_the_registry_calls_globally_reachable_is_public(
         assert refusal(address, public_only=True) is None, address
 
 
-@pytest.mark.parametrize("network", PRIVATE, ids=str)
+@pytest.mark.parametrize(
+    "network", [one for one in PRIVATE if isinstance(one, IPv4Network)], ids=str
+)
 @pytest.mark.parametrize(
     "wrapped",
     ["::ffff:{v4}", "64:ff9b::{v4}", "2002:{high}:{low}::1"],

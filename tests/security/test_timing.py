@@ -20,7 +20,11 @@ ROUNDS = 10
 SAMPLES = 3_400  # of each of three groups in a round: 102,000 in all
 RESOLUTION = 15  # nanoseconds; less cannot be told from a clock's own steps
 LOUDER = 3  # times the noise
+TRIES = 3
 TOKEN = "glpat-0123456789abcdef0123456789abcdef"
+
+Making = Callable[[str], Delivery]
+Asks = Mapping[str, Callable[[], object]]
 
 
 def wrong_at(text: str, place: int) -> str:
@@ -28,7 +32,7 @@ def wrong_at(text: str, place: int) -> str:
     return text[:place] + other + text[place + 1 :]
 
 
-def leak_and_noise(asks: Mapping[str, Callable[[], object]]) -> tuple[float, float]:
+def leak_and_noise(asks: Asks) -> tuple[float, float]:
     """Return how far the medians of early and late lie apart, and those of early and early."""
     chance = random.Random(8)  # noqa: S311 - an order that is the same every time
     order = [name for name in asks for _ in range(SAMPLES)]
@@ -46,18 +50,23 @@ def leak_and_noise(asks: Mapping[str, Callable[[], object]]) -> tuple[float, flo
     return abs(median(leaks)), max(noises)
 
 
-def groups(ask: Callable[[str], object], right: str) -> dict[str, Callable[[], object]]:
-    first, last = wrong_at(right, 0), wrong_at(right, len(right) - 1)
+def groups(ask: Callable[[Delivery], object], made: Making, right: str) -> Asks:
+    """Give three questions, each with a delivery of its own: memory has a speed, too."""
+    first, again, last = (made(wrong_at(right, place)) for place in (0, 0, len(right) - 1))
     return {
         "early": lambda: ask(first),
-        "again": lambda: ask(first),
+        "again": lambda: ask(again),
         "late": lambda: ask(last),
     }
 
 
-def leaks(ask: Callable[[str], object], right: str) -> bool:
-    leak, noise = leak_and_noise(groups(ask, right))
-    return leak > max(LOUDER * noise, RESOLUTION)
+def leaks(asks: Asks) -> bool:
+    """Say whether every one of a few tries finds a difference; a busy machine makes one at times."""
+    for _ in range(TRIES):
+        leak, noise = leak_and_noise(asks)
+        if leak <= max(LOUDER * noise, RESOLUTION):
+            return False
+    return True
 
 
 def github(signature: str) -> Delivery:
@@ -67,10 +76,9 @@ def github(signature: str) -> Delivery:
 def test_security_row_8_a_signature_is_refused_in_the_same_time_wherever_it_is_wrong() -> None:
     kind = GitHub(secret=SECRET)
     right = hex_of(SECRET, BODY)
-    made = {one: github(one) for one in (wrong_at(right, 0), wrong_at(right, 63))}
-    assert all(refused(kind.verify(one))[0] == 401 for one in made.values())
+    assert refused(kind.verify(github(wrong_at(right, 63))))[0] == 401
 
-    assert not leaks(lambda signature: kind.verify(made[signature]), right)
+    assert not leaks(groups(kind.verify, github, right))
 
 
 @pytest.mark.parametrize(
@@ -81,17 +89,20 @@ def test_security_row_8_a_signature_is_refused_in_the_same_time_wherever_it_is_w
 def test_security_row_8_a_token_is_refused_in_the_same_time_wherever_it_is_wrong(
     kind: GitLab | Harbor, header: str
 ) -> None:
-    made = {
-        one: sent(body=BODY, headers={header: one})
-        for one in (wrong_at(TOKEN, 0), wrong_at(TOKEN, len(TOKEN) - 1))
-    }
-    assert all(refused(kind.verify(one))[0] == 401 for one in made.values())
+    def made(token: str) -> Delivery:
+        return sent(body=BODY, headers={header: token})
 
-    assert not leaks(lambda token: kind.verify(made[token]), TOKEN)
+    assert refused(kind.verify(made(wrong_at(TOKEN, len(TOKEN) - 1))))[0] == 401
+
+    assert not leaks(groups(kind.verify, made, TOKEN))
 
 
 def test_the_measurement_finds_a_comparison_that_ends_at_the_first_difference() -> None:
-    def naive(given: str) -> bool:
-        return all(one == other for one, other in zip(given, TOKEN, strict=True))
+    def naive(given: Delivery) -> bool:
+        token = given.headers["authorization"]
+        return all(one == other for one, other in zip(token, TOKEN, strict=True))
 
-    assert leaks(naive, TOKEN)
+    def made(token: str) -> Delivery:
+        return sent(body=BODY, headers={"authorization": token})
+
+    assert leaks(groups(naive, made, TOKEN))
