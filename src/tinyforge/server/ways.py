@@ -10,6 +10,8 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from litestar.types import ASGIApp
+
 from tinyforge import __version__
 from tinyforge.clock import Moment
 from tinyforge.observe.metrics import Metrics
@@ -21,9 +23,13 @@ from tinyforge.server.doors import doors_of
 from tinyforge.server.manifest import ConfigFile
 from tinyforge.settings import Settings
 from tinyforge.store.sqlite.connection import DATABASE
+from tinyforge.web.access import Keeper
+from tinyforge.web.allowance import Allowance
 from tinyforge.web.app import create_app
+from tinyforge.web.client_address import networks
 from tinyforge.web.crowd import Crowd
-from tinyforge.web.gate import Probes
+from tinyforge.web.gate import BareMetrics, Probes
+from tinyforge.web.hooks import Hooks
 from tinyforge.web.listen import serve
 
 
@@ -41,12 +47,41 @@ class Ways:
         if self.settings.config is not None:
             await ConfigFile(self.settings.config, self.settings.strict).apply(self._operations())
 
-    def answer(self, sockets: Sequence[socket.socket]) -> asyncio.Task[None]:
+    def answer(
+        self, sockets: Sequence[socket.socket], bare: Sequence[socket.socket]
+    ) -> Sequence[asyncio.Task[None]]:
+        """Answer on *sockets*, and on those that are *bare* with metrics alone."""
         metrics = Metrics(self.tally, lambda: self.unready() is None, self.dropped, __version__)
         probes = Probes(metrics.render, self.unready)
-        app = create_app(self._operations(), probes, self.engine.observe)
-        crowd = Crowd(self.settings.connections_per_address, self.engine.observe)
-        return asyncio.create_task(serve(app, sockets, crowd), name="web")
+        operations = self._operations()
+        app = create_app(operations, probes, self.engine.observe, self._keeper(operations))
+        parts = [
+            ("web", serve(self._hooks(app), sockets, self._crowd())),
+            ("uses of tokens", operations.admission.run()),
+        ]
+        parts += [("metrics", serve(BareMetrics(probes), bare, self._crowd()))] if bare else []
+        return [asyncio.create_task(part, name=name) for name, part in parts]
+
+    def _hooks(self, app: ASGIApp) -> Hooks:
+        engine = self.engine
+        return Hooks(
+            app=app,
+            endpoints=engine.directory,
+            inbox=engine.inbox,
+            allowance=Allowance(self.settings.deliveries_per_second),
+            clock=engine.clock,
+            observe=engine.observe,
+            trusted=networks(self.settings.trusted_proxies),
+        )
+
+    def _crowd(self) -> Crowd:
+        settings = self.settings
+        trusted = networks(settings.trusted_proxies)
+        return Crowd(settings.connections_per_address, self.engine.observe, trusted)
+
+    def _keeper(self, operations: Operations) -> Keeper:
+        engine, trusted = self.engine, networks(self.settings.trusted_proxies)
+        return Keeper(operations.admission, engine.clock, engine.observe, trusted)
 
     def _operations(self) -> Operations:
         engine = self.engine
@@ -58,6 +93,7 @@ class Ways:
             unready=self.unready,
             instance=engine.store.instance,
             started_at=self.started_at,
+            base_url=self.settings.base_url or f"http://{self.settings.listen}",
             allowance=self.settings.allowance,
         )
         return doors_of(engine, serving)
