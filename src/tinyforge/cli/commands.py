@@ -27,7 +27,10 @@ class Command:
 GROUPS = {
     "trigger": "What makes events: list, look, put to rest, fire.",
     "event": "What happened, and what was decided for it.",
+    "key": "What secrets are sealed with.",
     "run": "Deploys: their states, their logs, stop one, do it again.",
+    "token": "Who may call from elsewhere: make, list and revoke tokens.",
+    "audit": "What people have changed.",
 }
 COMMANDS = (
     Command(
@@ -109,6 +112,30 @@ COMMANDS = (
         "tinyforge migrate --from /var/lib/tinyforge --to postgresql://USER@HOST/NAME",
     ),
     Command(
+        "backup",
+        "backups:backup",
+        "Copy everything into one file, while a server runs or not.",
+        "tinyforge backup --to /srv/backups/tinyforge.db",
+    ),
+    Command(
+        "restore",
+        "backups:restore",
+        "Make the database of a backup; what was under way in it is over.",
+        "tinyforge restore /srv/backups/tinyforge.db --skip-missed",
+    ),
+    Command(
+        "key rotate",
+        "keys:rotate",
+        "Seal everything anew, with a new key.",
+        "tinyforge key rotate",
+    ),
+    Command(
+        "watch",
+        "watching:watch",
+        "Tell what happens as it happens, until Ctrl-C.",
+        "tinyforge watch --workload site",
+    ),
+    Command(
         "deploy",
         "workloads:deploy",
         "Deploy a workload now.",
@@ -185,6 +212,30 @@ COMMANDS = (
         "runs:retry",
         "Queue a run that did not succeed once more.",
         "tinyforge run retry run_01ka8x3v2m000",
+    ),
+    Command(
+        "token create",
+        "tokens:create",
+        "Make a token, and show it once.",
+        "tinyforge token create --role deployer --workload site --expires 90d",
+    ),
+    Command(
+        "token list",
+        "tokens:list_",
+        "List the tokens, and when each was used last.",
+        "tinyforge token list",
+    ),
+    Command(
+        "token revoke",
+        "tokens:revoke",
+        "End a token, at every server at once.",
+        "tinyforge token revoke ci",
+    ),
+    Command(
+        "audit list",
+        "audit:list_",
+        "List who changed what, the newest first.",
+        "tinyforge audit list --limit 20",
     ),
 )
 ABOUT = """Redeploy things when something happens.

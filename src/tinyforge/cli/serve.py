@@ -48,6 +48,9 @@ class ServeFlags:
     keep_log_bytes: Annotated[str | None, _as_setting("keep_log_bytes")] = None
     metrics_names: Annotated[bool, _as_setting("metrics_names", alone=True)] = False
     outbound: Annotated[str | None, _as_setting("outbound")] = None
+    metrics_listen: Annotated[str | None, _as_setting("metrics_listen")] = None
+    base_url: Annotated[str | None, _as_setting("base_url")] = None
+    trusted_proxies: Annotated[str | None, _as_setting("trusted_proxies")] = None
     connections_per_address: Annotated[str | None, _as_setting("connections_per_address")] = None
     deliveries_per_second: Annotated[str | None, _as_setting("deliveries_per_second")] = None
 

@@ -27,6 +27,7 @@ class Serving:
     unready: Callable[[], str | None]  # None, or why windows cannot be recorded
     instance: int | None = None
     started_at: Moment | None = None
+    base_url: str = ""  # where others reach it; empty: nobody does
     allowance: Allowance = field(default_factory=Allowance)  # what may be named over HTTP
 
     @property

@@ -91,7 +91,7 @@ class Tokens:
     async def revoke(self, name: str, caller: Caller) -> TokenView:
         """End a token: the next call with it is refused, at every replica. NotFound."""
         caller.must_allow(Permission.CONFIGURE)
-        entry = self.auditor.entry(caller, "revoke_token", name)
+        entry = self.auditor.entry(caller, "revoke_token", name, "live", "revoked")
         return token_view(await self.store.revoke_token(name, entry), self.clock.now())
 
     async def _names(

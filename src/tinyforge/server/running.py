@@ -44,7 +44,9 @@ class Speaks(Protocol):
 
     async def apply_config(self) -> None: ...
 
-    def answer(self, sockets: Sequence[socket.socket]) -> asyncio.Task[None]: ...
+    def answer(
+        self, sockets: Sequence[socket.socket], bare: Sequence[socket.socket]
+    ) -> Sequence[asyncio.Task[None]]: ...
 
 
 class MakesWays(Protocol):
@@ -103,7 +105,7 @@ class Server:
         observe, unready = self._observers(tally)
         engine = self._engine = await self._open(tally, observe)
         await engine.vault.unlock()
-        sockets = self._listen()
+        sockets, bare = self._listen(), self._listen_bare()
         self._stack.enter_context(engine.vault.serving())
         self._stack.enter_context(engine.watch.running())
         self._spawn("watch", engine.watch.run())
@@ -121,6 +123,8 @@ class Server:
             ("logs", engine.logs.run()),
             ("janitor", engine.janitor.run()),
             ("endpoints", engine.directory.run()),
+            ("inbox", engine.inbox.run()),
+            ("decisions", engine.inbox.decide()),
             ("left events", engine.recovery.deliver_alone()),
         ):
             self._spawn(name, part)
@@ -129,7 +133,7 @@ class Server:
         if self._ways is None:
             maker = await asyncio.to_thread(self._maker)
             self._ways = self._make(maker, tally, unready)
-        self._tasks.append(self._ways.answer(sockets))
+        self._tasks.extend(self._ways.answer(sockets, bare))
 
     def _listen(self) -> list[socket.socket]:
         """Take the Unix socket and `--listen` before anything fires; Refused if they are taken."""
@@ -138,6 +142,13 @@ class Server:
             self._stack.enter_context(local_socket(self.settings.data)),
             self._stack.enter_context(tcp_socket(where.host, where.port)),
         ]
+
+    def _listen_bare(self) -> list[socket.socket]:
+        """Take `--metrics-listen`, if there is one."""
+        where = self.settings.metrics_listen
+        if where is None:
+            return []
+        return [self._stack.enter_context(tcp_socket(where.host, where.port, "--metrics-listen"))]
 
     async def _first_sweep(self, engine: Engine) -> None:
         """Record what is due; lease no run before the events that servers died of are tried."""

@@ -58,6 +58,7 @@ class Ways:
         parts = [
             ("web", serve(self._hooks(app), sockets, self._crowd())),
             ("uses of tokens", operations.admission.run()),
+            ("changes", operations.watching.live.run()),
         ]
         parts += [("metrics", serve(BareMetrics(probes), bare, self._crowd()))] if bare else []
         return [asyncio.create_task(part, name=name) for name, part in parts]

@@ -20,10 +20,12 @@ from tinyforge.settings.reading import (
     Listen,
     choice,
     length,
+    read_base_url,
     read_database,
     read_length,
     read_listen,
     read_names,
+    read_networks,
     read_path,
     read_rate,
     read_switch,
@@ -109,8 +111,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     keep_decisions: int = 100
     keep_logs: Micros = 30 * DAY
     keep_log_bytes: int = 1 << 30
+    keep_bodies: Micros = 30 * DAY
+    keep_body_bytes: int = 2 << 30
     metrics_names: bool = False
     outbound: Outbound = Outbound.ALL
+    metrics_listen: Listen | None = None
+    base_url: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
     connections_per_address: int = 64
     deliveries_per_second: int = 100
     crash_at: str | None = None
@@ -189,7 +196,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="listen",
-        meaning="HOST:PORT that answers /metrics, /healthz and /readyz.",
+        meaning="HOST:PORT that takes webhooks, and answers calls with a token.",
         default="127.0.0.1:8270",
         read=read_listen,
     ),
@@ -266,6 +273,18 @@ SETTINGS: tuple[Setting, ...] = (
         read=read_size,
     ),
     Setting(
+        name="keep_bodies",
+        meaning="How long the bodies of deliveries are kept.",
+        default="30d",
+        read=length(0, LONGEST_KEPT, "30d"),
+    ),
+    Setting(
+        name="keep_body_bytes",
+        meaning="Bytes that all bodies of deliveries may take, compressed; the oldest go first.",
+        default="2GiB",
+        read=read_size,
+    ),
+    Setting(
         name="metrics_names",
         meaning="Whether metrics of fires carry the triggers' names.",
         default="no",
@@ -288,6 +307,24 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="Deliveries per second that one webhook endpoint takes, 20 times as many at once.",
         default="100",
         read=whole(1, MOST_KEPT),
+    ),
+    Setting(
+        name="metrics_listen",
+        meaning="HOST:PORT that answers /metrics without a token, and nothing else.",
+        default="none",
+        read=read_listen,
+    ),
+    Setting(
+        name="base_url",
+        meaning="Where others reach the server; addresses that it tells begin with it.",
+        default="http:// and the address of --listen",
+        read=read_base_url,
+    ),
+    Setting(
+        name="trusted_proxies",
+        meaning="Networks whose X-Forwarded-For is believed, CIDR with commas between.",
+        default="none",
+        read=read_networks,
     ),
     Setting(
         name="crash_at",

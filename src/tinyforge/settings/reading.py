@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -133,6 +134,28 @@ def read_web_address(text: str) -> str:
     if not known or any(letter <= " " for letter in text):
         raise ValueError("this is no address to call; write https://HOST/PATH")
     return text
+
+
+def read_base_url(text: str) -> str:
+    """Return an address without a slash at its end, for paths to be put behind it."""
+    address = read_web_address(text)
+    parts = urlsplit(address)
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("this is no address to put paths behind; write https://HOST")
+    return address.rstrip("/")
+
+
+def read_networks(text: str) -> tuple[str, ...]:
+    """Return networks as text; a lone address is a network of one."""
+    found = []
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        try:
+            found.append(str(ip_network(part)))
+        except ValueError:
+            raise ValueError(
+                f"{part!r} is no network; write for example 127.0.0.1, 10.0.0.0/8 or fd00::/8"
+            ) from None
+    return tuple(found)
 
 
 def read_database(text: str) -> str:

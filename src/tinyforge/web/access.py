@@ -36,6 +36,10 @@ class Knows(Protocol):
         """Return who calls. Unproved, StoreUnavailable."""
         ...
 
+    def source_of(self, scope: HTTPScope) -> str:
+        """Return the client's address, as far as is trusted."""
+        ...
+
     async def is_over(self, scope: HTTPScope) -> Unproved | None:
         """Return why a call that goes on would be refused by now; None: it would not."""
         ...
@@ -49,6 +53,9 @@ class LocalOnly:
             return caller
         fix = "curl --unix-socket DATA/tinyforge.sock http://localhost/api/v1/health"
         raise Unproved("missing", "this is for the Unix socket alone", fix)
+
+    def source_of(self, scope: HTTPScope) -> str:
+        return client_address(scope, ())
 
     async def is_over(self, _scope: HTTPScope) -> Unproved | None:
         return None
@@ -74,18 +81,21 @@ class Keeper:
     async def caller_of(self, scope: HTTPScope) -> Caller:
         if caller := local_caller(scope):
             return caller
-        source = client_address(scope, self.trusted)
+        source = self.source_of(scope)
         try:
             return await self._by_token(scope, source)
         except Unproved as refused:
             self._count(refused.reason, source)
             raise
 
+    def source_of(self, scope: HTTPScope) -> str:
+        return client_address(scope, self.trusted)
+
     async def is_over(self, scope: HTTPScope) -> Unproved | None:
         if local_caller(scope):
             return None
         try:
-            await self._by_token(scope, client_address(scope, self.trusted))
+            await self._by_token(scope, self.source_of(scope))
         except Unproved as refused:
             return refused
         except StoreUnavailable:  # it was good a moment ago

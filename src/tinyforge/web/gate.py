@@ -22,6 +22,7 @@ from litestar.types import (
 from tinyforge.errors import TinyforgeError, Unproved
 from tinyforge.inbound.guard import refusal_of
 from tinyforge.operations.callers import Permission
+from tinyforge.operations.sightings import Sighting, Sightings
 from tinyforge.operations.views import Problem
 from tinyforge.web.access import LOOKED_EACH, Knows, LocalOnly
 from tinyforge.web.problems import MEDIA_TYPE, encoded, of_error, problem
@@ -36,6 +37,7 @@ AGAIN = "look whether it was done, and ask again where it was not"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PROBES = ("/healthz", "/readyz")
 READS = ("GET", "HEAD")
+MARK, FORWARDED_FOR = b"tinyforge-mark", b"x-forwarded-for"
 CLAIMS = (b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port", b"forwarded")
 
 
@@ -45,6 +47,22 @@ class Probes:
 
     metrics: Callable[[], bytes]
     unready: Callable[[], str | None]
+
+
+@dataclass(frozen=True)
+class BareMetrics:
+    """Metrics without a token, on a socket that only those can reach who may know them."""
+
+    probes: Probes
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        asked = cast("HTTPScope", scope)
+        if asked["path"] != "/metrics" or asked["method"] not in READS:
+            shown = problem(HTTPStatus.NOT_FOUND, "this address answers GET /metrics alone")
+            await _answer(send, shown.status, MEDIA_TYPE, encoded(shown))
+            return
+        body = self.probes.metrics() if asked["method"] == "GET" else b""
+        await _answer(send, HTTPStatus.OK, METRICS_TYPE, body)
 
 
 class Turned(Exception):
@@ -63,6 +81,7 @@ class Gate:
     app: ASGIApp
     probes: Probes
     keeper: Knows = field(default_factory=LocalOnly)
+    sightings: Sightings | None = None  # of announced calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -74,6 +93,7 @@ class Gate:
         path = scope["path"]
         is_read = scope["method"] in READS
         if is_read and path in PROBES:
+            self._note(scope)
             await self._show(scope, send, *self._probe(path))
             return
         await self._know(scope)
@@ -83,6 +103,17 @@ class Gate:
         body = await _body(scope, receive)
         _forget_claims(scope)
         await self._answered(scope, _replay(body, receive), send)
+
+    def _note(self, scope: HTTPScope) -> None:
+        """Keep how a call that was announced has come in."""
+        peer, mark = scope.get("client"), _header(scope, MARK)
+        if self.sightings and mark and peer:
+            sighting = Sighting(
+                peer=peer[0],
+                source=self.keeper.source_of(scope),
+                is_forwarded=bool(_header(scope, FORWARDED_FOR)),
+            )
+            self.sightings.note(mark.decode("latin-1"), sighting)
 
     async def _know(self, scope: HTTPScope) -> None:
         """Put who calls into the scope; Turned where nobody knows, or they may not look."""

@@ -16,7 +16,7 @@ SOCKET_NAME = "tinyforge.sock"
 OWNER_ONLY = 0o177  # as a umask
 LONGEST_PATH = 107  # bytes, of Linux
 BACKLOG = 2_048
-FIX = "give another --listen HOST:PORT, or stop what listens there"
+FIX = "give another {} HOST:PORT, or stop what listens there"
 
 
 @contextmanager
@@ -40,22 +40,22 @@ def local_socket(folder: Path) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def tcp_socket(host: str, port: int) -> Iterator[socket.socket]:
-    """Listen on *host* and *port*; port 0 takes a free one."""
-    address = f"{host}:{port}"
+def tcp_socket(host: str, port: int, flag: str = "--listen") -> Iterator[socket.socket]:
+    """Listen on *host* and *port*, as *flag* says; port 0 takes a free one."""
+    address, fix = f"{host}:{port}", FIX.format(flag)
     try:
         family, kind, *_, where = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as problem:
-        raise Refused(f"{address} is no address of this machine: {problem.strerror}", FIX) from None
+        raise Refused(f"{address} is no address of this machine: {problem.strerror}", fix) from None
     with socket.socket(family, kind) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(where)
             listener.listen(BACKLOG)
         except OSError as problem:
-            raise Refused(f"cannot listen on {address}: {_reason(problem)}", FIX) from None
+            raise Refused(f"cannot listen on {address}: {_reason(problem)}", fix) from None
         yield listener
 
 
