@@ -39,14 +39,23 @@ def start(data: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @contextmanager
-def serving(data: Path, *words: str) -> Iterator[Served]:
+def serving(
+    data: Path, *words: str, listen: str = "127.0.0.1:0", **environment: str
+) -> Iterator[Served]:
     """Start `tinyforge serve …`, wait until it says that it is ready, and end it afterwards."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         told.bind(str(address := data.with_suffix(".told")))
         told.settimeout(PATIENCE)
         process = start(
-            data, "serve", "--listen", "127.0.0.1:0", *words, NOTIFY_SOCKET=str(address)
+            data, "serve", "--listen", listen, *words, NOTIFY_SOCKET=str(address), **environment
         )
         with process:
             try:

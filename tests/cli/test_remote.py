@@ -17,6 +17,7 @@ from tests.cli import views
 from tests.cli.calls import Calls, Said
 from tests.cli.certificates import Authority, authority
 from tests.cli.desk import Asked, Desk, open_web_desk
+from tests.cli.served import free_port
 from tinyforge.cli.remote import read_address
 from tinyforge.operations.views import Problem
 
@@ -62,13 +63,6 @@ class At:
         for name, value in given.items():
             self.environment.setenv(name, value)
         return self.call.bare(*words)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 # --- it works as the socket does

@@ -6,7 +6,7 @@ import os
 import pwd
 import socket as sockets
 from collections.abc import Iterator, Mapping
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 from urllib.parse import quote, urlencode
@@ -14,13 +14,14 @@ from urllib.parse import quote, urlencode
 from msgspec import MsgspecError, Raw, Struct, json
 
 from tinyforge.cli.failure import CalledWrongly, CommandFailed, ServerDown
+from tinyforge.cli.messages import LONGEST_LINE, Message, messages
 from tinyforge.operations.views import Problem
 
 T = TypeVar("T")
 API = "/api/v1"
 SOCKET = "tinyforge.sock"
 PATIENCE = 300  # seconds for one answer; a verify of millions of windows takes a while
-BAD_REQUEST = 400
+OK, BAD_REQUEST = 200, 400
 CONNECT_PATIENCE = 10
 JSON_BODY: Mapping[str, str] = {"Content-Type": "application/json"}
 Query = Mapping[str, str | int | None]
@@ -35,6 +36,10 @@ class Door(Protocol):
     """One of the ways in: the socket of a server, its address, or the file itself."""
 
     def ask(self, method: str, path: str, body: bytes | None) -> Answer: ...
+
+    def listen(self, path: str, last_id: str, /) -> Iterator[bytes]:
+        """Yield the lines of an answer that goes on; CommandFailed when it breaks off."""
+        ...
 
 
 class Reply(Generic[T]):
@@ -75,6 +80,10 @@ class Api:
         sent = json.encode(body) if body is not None else b"{}"
         return Reply(self._ask("POST", located(path), sent), kind)
 
+    def stream(self, path: str, last_id: str) -> Iterator[Message]:
+        """Yield what is told from now on, or after *last_id*, until the server ends it."""
+        return messages(self._door.listen(API + path, last_id))
+
     def pages(self, path: str, query: Query, limit: int) -> Iterator[list[Raw]]:
         """Yield items, newest first, page by page, *limit* in all."""
         before: str | None = None
@@ -91,7 +100,7 @@ class Api:
         answer = self._door.ask(method, path, body)
         if answer.status < BAD_REQUEST:
             return answer.body
-        raise _failure(answer)
+        raise failure_of(answer)
 
 
 PAGE = 500  # items asked for at once
@@ -109,7 +118,7 @@ def named(text: str) -> str:
     return quote(text, safe="")
 
 
-def _failure(answer: Answer) -> CommandFailed:
+def failure_of(answer: Answer) -> CommandFailed:
     try:
         problem = json.decode(answer.body, type=Problem)
     except (MsgspecError, ValueError):
@@ -179,8 +188,35 @@ class SocketDoor:
                 "look at the server's log, then try again",
             ) from problem
 
+    def listen(self, path: str, last_id: str) -> Iterator[bytes]:
+        self.connect()
+        try:
+            self._connection.request("GET", path, None, listening(last_id))
+            response = self._connection.getresponse()
+            if response.status != OK:
+                raise failure_of(Answer(response.status, response.read()))
+            yield from lines_of(response)
+        except (HTTPException, OSError) as problem:
+            raise CommandFailed(
+                f"the server at {self._path} went away: {reason_of(problem)}",
+                "look at the server's log",
+            ) from problem
+        finally:
+            self._connection.close()
+
     def close(self) -> None:
         self._connection.close()
+
+
+def listening(last_id: str) -> Mapping[str, str]:
+    """Return the headers of a request whose answer goes on."""
+    told = {"Accept": "text/event-stream"}
+    return {**told, "Last-Event-ID": last_id} if last_id else told
+
+
+def lines_of(response: HTTPResponse) -> Iterator[bytes]:
+    while line := response.readline(LONGEST_LINE):
+        yield line
 
 
 def reason_of(problem: BaseException) -> str:

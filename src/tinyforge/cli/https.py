@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
@@ -13,7 +13,16 @@ from urllib.parse import urlsplit
 
 from msgspec import MsgspecError, json
 
-from tinyforge.cli.client import CONNECT_PATIENCE, JSON_BODY, PATIENCE, Answer, reason_of
+from tinyforge.cli.client import (
+    CONNECT_PATIENCE,
+    JSON_BODY,
+    PATIENCE,
+    Answer,
+    failure_of,
+    lines_of,
+    listening,
+    reason_of,
+)
 from tinyforge.cli.failure import CommandFailed
 from tinyforge.cli.remote import CA_FILE, TOKEN, URL, Address, Remote, trust
 from tinyforge.operations.views import Problem
@@ -23,6 +32,7 @@ REDIRECTS, UNAUTHORIZED, BAD_REQUEST, TOO_LARGE = range(300, 400), 401, 400, 413
 BEHIND = {502, 503, 504}  # of a proxy whose server does not answer
 EXPIRED, OTHER_NAME = 10, 62  # OpenSSL's numbers of what is wrong with a certificate
 BLOCK = 64 << 10
+STREAM = "text/event-stream"
 MIB = 1 << 20
 
 
@@ -61,6 +71,24 @@ class RemoteDoor:
         if len(content) > LARGEST_ANSWER:
             raise CommandFailed(f"{self._at} answered more than {LARGEST_ANSWER >> 20} MiB")
         return self._judged(response, content)
+
+    def listen(self, path: str, last_id: str) -> Iterator[bytes]:
+        self._connection.close()
+        self.connect()
+        headers = {**self._headers(), **listening(last_id)}
+        try:
+            self._connection.request("GET", self._at.prefix + path, None, headers)
+            response = self._connection.getresponse()
+            if response.headers.get_content_type() != STREAM:
+                answer = self._judged(response, response.read(LARGEST_ANSWER))
+                raise failure_of(answer)
+            yield from lines_of(response)
+        except (HTTPException, OSError) as problem:
+            raise CommandFailed(
+                f"{self._at} went away: {reason_of(problem)}", "look at the log of the server"
+            ) from problem
+        finally:
+            self._connection.close()
 
     def close(self) -> None:
         self._connection.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 from litestar.types import ASGIApp
 
 from tinyforge.cli.client import Answer
+from tinyforge.cli.failure import CommandFailed
 from tinyforge.server.offline import open_offline
 from tinyforge.settings import read_settings
 from tinyforge.web.local import call
@@ -27,6 +28,9 @@ class FileDoor:
         asked = call(self._app, method, path, body or b"", actor=self._actor)
         answer = self._runner.run(asked)
         return Answer(answer.status, answer.body)
+
+    def listen(self, _path: str, _last_id: str, /) -> Iterator[bytes]:
+        raise CommandFailed("no server runs, so nothing changes", "tinyforge serve")
 
 
 @contextmanager

@@ -27,6 +27,9 @@ class PatientDoor:
         with waiting(self._err, self._says):
             return self._door.ask(method, path, body)
 
+    def listen(self, path: str, last_id: str) -> Iterator[bytes]:
+        return self._door.listen(path, last_id)
+
 
 @contextmanager
 def waiting(err: TextIO, says: Callable[[], str]) -> Iterator[None]:

@@ -55,7 +55,7 @@ def create_app(
         request_max_body_size=None,  # the gate has its limits
     )
     refuse_undeclared(litestar)
-    return Gate(litestar, probes, knows or LocalOnly())
+    return Gate(litestar, probes, knows or LocalOnly(), operations.sightings)
 
 
 def _caller(request: Asked) -> Caller:
