@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -68,6 +68,9 @@ class Verified(Struct, frozen=True, kw_only=True):
     secret: int | None = None
 
 
+# A header of samples that we send ourselves. A sender that proves itself may have its delivery
+# rehearsed: verified, read and decided, but not stored and not deployed.
+TRIED, REHEARSED, DEPLOYED = "x-tinyforge-sample", "rehearse", "deploy"
 LARGEST_BODY = 64 << 20  # bytes; no config may ask for more
 
 
@@ -106,6 +109,11 @@ class Receives(TriggerKind, ABC):
 
     def matcher(self, rule: Json) -> Matcher:
         return compile_rule(rule, self.fills, self.usual_events, self.sent())
+
+    @property
+    def proofs(self) -> Collection[str]:
+        """Return headers that prove something, and whose names do not say so: in lower case."""
+        return ()
 
     @property
     def is_unsigned(self) -> bool:

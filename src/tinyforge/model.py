@@ -17,6 +17,7 @@ BindingId = NewType("BindingId", int)
 EventId = NewType("EventId", int)
 RunId = NewType("RunId", int)
 RevisionId = NewType("RevisionId", int)
+DeliveryId = NewType("DeliveryId", int)
 
 Json: TypeAlias = Mapping[str, object]
 

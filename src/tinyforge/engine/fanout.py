@@ -12,7 +12,9 @@ from typing import Protocol
 import msgspec
 
 from tinyforge.clock import Clock, Moment
+from tinyforge.engine.facts import has_several
 from tinyforge.engine.floor import Floor
+from tinyforge.engine.payloads import PAYLOAD, with_payloads
 from tinyforge.engine.watch import Watch
 from tinyforge.errors import Conflict, InvalidConfig, MatchFailed, StoreUnavailable, UnknownKind
 from tinyforge.kinds import MATCHED, Match, Matcher
@@ -24,6 +26,8 @@ from tinyforge.store.port import (
     Events,
     FanOutBatch,
     FanOutDone,
+    History,
+    Inbox,
     Matched,
     Replicas,
     Route,
@@ -35,9 +39,10 @@ ATTEMPTS = 5
 MOST_MATCHERS = 10_000
 LONGEST_REASON = 500
 MOST_KINDS = 1_000
+NOTHING = FanOutDone(runs=0, refused=(), results=(), taken=())
 
 
-class EventStore(Events, Config, Replicas, Protocol):
+class EventStore(Events, Config, Replicas, History, Inbox, Protocol):
     """The roles that this room needs."""
 
 
@@ -69,6 +74,13 @@ class FanOut:
             results += await self._deliver_batch(events[start : start + BATCH])
         return results
 
+    async def tell(self, events: Sequence[Event]) -> dict[EventId, Sequence[Result]]:
+        """Do as `deliver`, and return the results of each event; of some maybe not, if not ours."""
+        found: dict[EventId, Sequence[Result]] = {}
+        for start in range(0, len(events), BATCH):
+            found.update(await self._tell_batch(events[start : start + BATCH]))
+        return found
+
     async def accept(self, events: Sequence[Event]) -> None:
         """Say that *events* are stored, and fan them out."""
         if events:
@@ -78,9 +90,14 @@ class FanOut:
     async def rehearse(self, event: Event) -> list[Result]:
         """Say what `deliver` would give before queues are looked at, and store nothing."""
         routes = await self.store.routes([event.trigger_id])
-        judged = self.judge([event], routes.rows, await self._triggers([event], routes.rows))
+        triggers = await self._triggers([event], routes.rows)
+        judged = self.judge(await self._whole([event], routes.rows), routes.rows, triggers)
         results = [
-            Result(binding_id=line.binding_id, outcome=Outcome.MATCHED, reason="matched")
+            Result(
+                binding_id=line.binding_id,
+                outcome=Outcome.MATCHED,
+                reason=line.reason or "matched",
+            )
             for line in judged.matched
         ]
         results += [
@@ -133,7 +150,18 @@ class FanOut:
         elif not verdict.deploy:
             self._refuse(event.id, route, Outcome.NOT_MATCHED, verdict.reason, judged)
         else:
-            self.place(event.id, route, event.accepted_at, judged)
+            self._take(event, route, verdict, judged)
+
+    def _take(self, event: Event, route: Route, verdict: Match, judged: Judged) -> None:
+        """Place a match, with what its rule said of it."""
+        before = len(judged.matched)
+        self.place(event.id, route, event.accepted_at, judged)
+        if not _has_changes(event) or len(judged.matched) == before:
+            return
+        change = verdict.change if has_several(event) else None
+        judged.matched[-1] = judged.matched[-1]._replace(
+            reason=verdict.reason[:LONGEST_REASON], change=change
+        )
 
     def place(self, event_id: EventId, route: Route, ready_at: Moment, judged: Judged) -> None:
         """Decide a binding that no rule stands before."""
@@ -218,30 +246,42 @@ class FanOut:
         return found
 
     async def _deliver_batch(self, events: Sequence[Event]) -> list[list[Result]]:
+        done = await self._fan_out_batch(events, told=False)
+        return [list(done.results)] if len(events) == 1 else []
+
+    async def _tell_batch(self, events: Sequence[Event]) -> Mapping[EventId, Sequence[Result]]:
+        done = await self._fan_out_batch(events, told=True)
+        before = [one.id for one in events if one.id not in done.by_event]
+        if not before:
+            return done.by_event
+        known = await self.store.results(before)  # somebody else has fanned them out
+        return {**done.by_event, **{number: found for number, found in known.items() if found}}
+
+    async def _fan_out_batch(self, events: Sequence[Event], *, told: bool) -> FanOutDone:
         for _ in range(ATTEMPTS):
             try:
-                return await self._try_batch(events)
+                return await self._try_batch(events, told=told)
             except Conflict:
                 continue
         raise StoreUnavailable("the bindings kept changing while an event was fanned out")
 
-    async def _try_batch(self, events: Sequence[Event]) -> list[list[Result]]:
+    async def _try_batch(self, events: Sequence[Event], *, told: bool) -> FanOutDone:
         routes = await self.store.routes(sorted({event.trigger_id for event in events}))
         triggers = await self._triggers(events, routes.rows)
         ours = [one for one in events if self._is_ours(one, triggers.get(one.trigger_id))]
         if not ours:
-            return [[]] if len(events) == 1 else []
-        judged = self.judge(ours, routes.rows, triggers)
-        done = await self.store_results(
+            return NOTHING
+        judged = self.judge(await self._whole(ours, routes.rows), routes.rows, triggers)
+        return await self.store_results(
             FanOutBatch(
                 generation=routes.generation,
                 events=[event.id for event in ours],
                 matched=judged.matched,
                 unmatched=judged.unmatched,
+                told=told,
             ),
             scheduled=sum(event.window is not None for event in ours),
         )
-        return [list(done.results)] if len(events) == 1 else []
 
     def _is_ours(self, event: Event, ruled: Trigger | None) -> bool:
         """Say whether we match an event; its rules may need a kind that only others know."""
@@ -274,6 +314,11 @@ class FanOut:
         )
         if done.runs:
             self.floor.wake()
+
+    async def _whole(self, events: Sequence[Event], routes: Sequence[Route]) -> Sequence[Event]:
+        """Give events what their deliveries held, where some rule looks into that."""
+        asking = {one.trigger_id for one in routes if one.rule is not None and PAYLOAD in one.rule}
+        return await with_payloads(self.store, events, asking) if asking else events
 
     async def _triggers(
         self, events: Sequence[Event], routes: Sequence[Route]

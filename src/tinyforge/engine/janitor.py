@@ -58,17 +58,27 @@ class Janitor:
 
     async def sweep(self) -> None:
         """Delete, batch by batch, what is kept no longer."""
-        events = runs = log_bytes = 0
+        events = runs = log_bytes = deliveries = body_bytes = 0
         while True:
             swept = await self.store.sweep_history(self.limits, self.clock.now())
             events += swept.events
             runs += swept.runs
             log_bytes += swept.log_bytes
+            deliveries += swept.deliveries
+            body_bytes += swept.body_bytes
             if not swept.more:
                 break
             await self.clock.wait(self._never, BETWEEN_BATCHES)
-        if events or log_bytes:
-            self.observe(HistorySwept(events=events, runs=runs, log_bytes=log_bytes))
+        if events or log_bytes or deliveries or body_bytes:
+            self.observe(
+                HistorySwept(
+                    events=events,
+                    runs=runs,
+                    log_bytes=log_bytes,
+                    deliveries=deliveries,
+                    body_bytes=body_bytes,
+                )
+            )
 
     async def _check(self) -> None:
         for problem in await self.store.check():

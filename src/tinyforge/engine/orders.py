@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import NamedTuple, Protocol
 
+from tinyforge.engine.facts import has_several, told_to_run
 from tinyforge.engine.recent import Fresh, Recent
 from tinyforge.engine.vault import Vault
 from tinyforge.engine.worker import Order
 from tinyforge.errors import InvalidConfig, UnknownKind
 from tinyforge.kinds import WorkloadKind
-from tinyforge.model import Event, EventId, TriggerId, Workload, WorkloadId
+from tinyforge.model import Event, EventId, RunId, TriggerId, Workload, WorkloadId
 from tinyforge.plugins import Plugins
 from tinyforge.store.port import Config, Runs, Schedules, TakenRun
 
@@ -53,8 +54,12 @@ class Orders:
         fresh = self.recent.known(ids)
         others = [number for number in ids if number not in fresh]
         read = await self._read(others) if others else {}
+        places = await self._places(taken, fresh, read)
         return [
-            self._order(run, fresh.get(run.event_id) or read.get(run.event_id)) for run in taken
+            self._order(
+                run, fresh.get(run.event_id) or read.get(run.event_id), places.get(run.run_id)
+            )
+            for run in taken
         ]
 
     async def _read(self, ids: Sequence[EventId]) -> dict[EventId, Fresh]:
@@ -68,18 +73,29 @@ class Orders:
             for number, event in events.items()
         }
 
+    async def _places(
+        self,
+        taken: Sequence[TakenRun],
+        fresh: Mapping[EventId, Fresh],
+        read: Mapping[EventId, Fresh],
+    ) -> Mapping[RunId, int]:
+        """Return which change a run deploys, of those whose event has several."""
+        causes = ((run, fresh.get(run.event_id) or read.get(run.event_id)) for run in taken)
+        asked = [run.run_id for run, cause in causes if cause and has_several(cause.event)]
+        return await self.store.changes_of(asked) if asked else {}
+
     async def workload(self, workload_id: WorkloadId) -> Workload:
         await self._know([workload_id])
         return self._known[workload_id].workload
 
-    def _order(self, run: TakenRun, cause: Fresh | None) -> Order:
+    def _order(self, run: TakenRun, cause: Fresh | None, place: int | None) -> Order:
         workload, kind, is_async, refusal = self._known[run.workload_id]
         if cause is None:  # taken out by a hand
             cause = Fresh(Event(id=run.event_id, trigger_id=NOBODY, accepted_at=0), "", "")
             kind, refusal = None, EVENT_GONE
         return Order(
             run=run,
-            event=cause.event,
+            event=told_to_run(cause.event, place),
             workload=workload,
             kind=kind,
             refusal=refusal,

@@ -240,6 +240,8 @@ class HistorySwept(Happening, frozen=True, kw_only=True):
     events: int
     runs: int
     log_bytes: int
+    deliveries: int
+    body_bytes: int
 
 
 class BlockedLoop(Happening, frozen=True, kw_only=True):

@@ -65,6 +65,7 @@ class Metrics(Collector):
         yield from _windows(tally)
         yield from _work(tally)
         yield from _outside(tally)
+        yield from _deliveries(tally)
         yield from _database(tally)
         if tally.seen is not None:
             yield from _sharing(tally.seen)
@@ -128,6 +129,21 @@ def _outside(tally: Tally) -> Iterator[Metric]:
     yield _counter("deliveries_turned_away", "Deliveries ended at the door", deliveries, ("why",))
     connections = _one_label(tally.closed)
     yield _counter("connections_turned_away", "Connections closed", connections, ("why",))
+
+
+def _deliveries(tally: Tally) -> Iterator[Metric]:
+    yield _counter(
+        "deliveries",
+        "Deliveries that proved themselves, by what they were taken as",
+        tally.deliveries.items(),
+        ("kind", "taken"),
+    )
+    yield _counter(
+        "deliveries_refused",
+        "Deliveries of which nothing is kept",
+        tally.refused.items(),
+        ("kind", "why"),
+    )
 
 
 def _database(tally: Tally) -> Iterator[Metric]:

@@ -15,6 +15,8 @@ from tinyforge.observe.events import (
     CallRefused,
     Committed,
     ConnectionTurnedAway,
+    DeliveriesReceived,
+    DeliveryRefused,
     DeliveryTurnedAway,
     EventsFannedOut,
     Happening,
@@ -115,6 +117,8 @@ class Tally:
         self.turned_away: Counter[str] = Counter()  # deliveries at the door, by why
         self.unproved: Counter[str] = Counter()  # calls, by reason
         self.closed: Counter[str] = Counter()  # connections, by why
+        self.deliveries: Counter[tuple[str, str]] = Counter()  # kind, and what they were taken as
+        self.refused: Counter[tuple[str, str]] = Counter()  # kind and why
         self.mistakes = 0
         self.counts: Counts | None = None
         self.oldest_undecided: Micros = 0
@@ -152,6 +156,10 @@ class Tally:
             case WindowsSkipped():
                 count = UNCOUNTED if happening.count is None else happening.count
                 self.windows["skipped", happening.reason] += count
+            case DeliveriesReceived():
+                self.deliveries[happening.kind, happening.taken] += happening.count
+            case DeliveryRefused():
+                self.refused[happening.kind, happening.why] += 1
             case RunsRecovered():
                 self.recovered["requeued"] += len(happening.requeued)
                 self.recovered["interrupted"] += len(happening.interrupted)

@@ -13,6 +13,7 @@ from tinyforge.engine.endpoints import Directory
 from tinyforge.engine.fanout import FanOut
 from tinyforge.engine.floor import Floor
 from tinyforge.engine.followers import Followers
+from tinyforge.engine.inbox import Inbox
 from tinyforge.engine.intake import Intake
 from tinyforge.engine.janitor import Janitor
 from tinyforge.engine.orders import Orders
@@ -44,6 +45,7 @@ class Engine:
     tick_interval: Micros
     planner: Planner
     intake: Intake
+    inbox: Inbox
     directory: Directory
     ticker: Ticker
     runner: Runner
@@ -80,6 +82,7 @@ def assemble(around: Surroundings, settings: Settings) -> Engine:
     pacer = Pacer(settings.catch_up_rate or 0)
     decider = Decider(store, fanout, Bounds(store, fanout), pacer, tick_interval)
     by_hand = HandChanges(store, planner, fanout, observe)
+    directory = Directory(store, plugins, clock)
     return Engine(
         store=store,
         vault=vault,
@@ -90,7 +93,8 @@ def assemble(around: Surroundings, settings: Settings) -> Engine:
         tick_interval=tick_interval,
         planner=planner,
         intake=Intake(fanout, clock),
-        directory=Directory(store, plugins, clock),
+        inbox=Inbox(store, fanout, directory, recent, clock, observe),
+        directory=directory,
         ticker=Ticker(
             store, fanout, decider, by_hand, floor, recent, clock, observe, tick_interval
         ),
@@ -107,4 +111,6 @@ def _limits(settings: Settings) -> Limits:
         decisions=settings.keep_decisions,
         logs=settings.keep_logs,
         log_bytes=settings.keep_log_bytes,
+        bodies=settings.keep_bodies,
+        body_bytes=settings.keep_body_bytes,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from msgspec.structs import replace
@@ -37,23 +37,27 @@ def drafted(ids: Ids, drafts: Sequence[EventDraft], now: Moment) -> list[Event]:
 
 def results_of(
     batch: FanOutBatch, ids: Sequence[int], refused: Sequence[Unmatched]
-) -> list[Result]:
-    not_queued = {line.binding_id: line for line in chain(refused, batch.unmatched)}
-    results = [
-        _matched_result(match, RunId(number))
-        for match, number in zip(batch.matched, ids, strict=True)
-        if match.binding_id not in not_queued
-    ]
-    results += [
-        Result(binding_id=line.binding_id, outcome=line.outcome, reason=line.reason)
-        for line in not_queued.values()
-    ]
-    return sorted(results, key=lambda result: result.binding_id)
+) -> dict[EventId, list[Result]]:
+    """Return every binding's result, of each event of the batch."""
+    lines = chain(refused, batch.unmatched)
+    not_queued = {(line.event_id, line.binding_id): line for line in lines}
+    found: dict[EventId, list[Result]] = {event: [] for event in batch.events}
+    for match, number in zip(batch.matched, ids, strict=True):
+        if (match.event_id, match.binding_id) not in not_queued:
+            found[match.event_id].append(_matched_result(match, RunId(number)))
+    for line in not_queued.values():
+        found[line.event_id].append(
+            Result(binding_id=line.binding_id, outcome=line.outcome, reason=line.reason)
+        )
+    for results in found.values():
+        results.sort(key=lambda result: result.binding_id)
+    return found
 
 
 def _matched_result(match: Matched, run_id: RunId) -> Result:
+    reason = match.reason or "matched"
     return Result(
-        binding_id=match.binding_id, outcome=Outcome.MATCHED, reason="matched", run_id=run_id
+        binding_id=match.binding_id, outcome=Outcome.MATCHED, reason=reason, run_id=run_id
     )
 
 
@@ -78,3 +82,8 @@ def apart(requeued: Sequence[Dead], now: Moment) -> list[tuple[Dead, Moment]]:
             ready_at, last = last, last + APART
         found.append((dead, ready_at))
     return found
+
+
+def alone(results: Mapping[EventId, Sequence[Result]]) -> Sequence[Result]:
+    """Return the results of a batch of one event."""
+    return next(iter(results.values())) if len(results) == 1 else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, TypeAlias, assert_never
 
@@ -66,6 +66,10 @@ class Webhook(Receives):
     def __post_init__(self) -> None:
         wrong = (*wrong_fields(self.fields), *self._wrong_proof())
         refuse([*self.wrong_body(), *wrong_secret(self.secret), *wrong])
+
+    @property
+    def proofs(self) -> Collection[str]:
+        return {self.header.lower()} if self.header else ()
 
     def verify(self, delivery: Delivery) -> Verified | Refused:
         match self.proof:

@@ -65,7 +65,9 @@ class Endpoints(Protocol):
         """Return the endpoint whose id has this digest, with its trigger, unless that is gone."""
         ...
 
-    async def endpoint_of(self, trigger_id: TriggerId) -> EndpointRow | None: ...
+    async def endpoints_of(self, trigger_ids: Sequence[TriggerId]) -> dict[TriggerId, EndpointRow]:
+        """Return the endpoints of those of these triggers that have one."""
+        ...
 
     async def note_endpoint_uses(self, uses: Sequence[EndpointUse]) -> None:
         """Keep the newest use of each; nothing of a trigger that has another revision by now."""

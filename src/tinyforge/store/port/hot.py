@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -107,6 +107,8 @@ class Matched(NamedTuple):
     queue: str
     repeatable: bool  # idempotent: it may be leased before a worker is free
     ready_at: Moment
+    reason: str = ""  # why a rule took it
+    change: int | None = None  # of an event with several: which to deploy, if not the last
 
 
 class Unmatched(NamedTuple):
@@ -124,6 +126,7 @@ class FanOutBatch(Struct, frozen=True, kw_only=True):
     matched: Sequence[Matched]
     unmatched: Sequence[Unmatched]
     may_begin: int = 0  # repeatable runs that may be born running
+    told: bool = False  # the results of each event are wanted
 
 
 class TakenRun(NamedTuple):
@@ -142,6 +145,7 @@ class FanOutDone(Struct, frozen=True, kw_only=True):
     refused: Sequence[Unmatched]  # busy and full, beside the unmatched that were given
     results: Sequence[Result]  # of a batch of one event; empty if that was done before
     taken: Sequence[TakenRun]  # born running
+    by_event: Mapping[EventId, Sequence[Result]] = {}  # of a batch that is told
 
 
 class Known(Struct, frozen=True, kw_only=True):

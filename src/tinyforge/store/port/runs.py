@@ -106,6 +106,10 @@ class Runs(Protocol):
         """Return name and kind of triggers."""
         ...
 
+    async def changes_of(self, ids: Sequence[RunId]) -> dict[RunId, int]:
+        """Return which change of its event a run deploys; it is the last where nothing is said."""
+        ...
+
     async def append_log(self, chunks: Sequence[LogPart], now: Moment) -> None:
         """Store log lines and drop those cut, apart from the commits of the hot path."""
         ...

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from tinyforge.clock import Moment
+from tinyforge.clock import DAY, Moment
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -26,6 +26,8 @@ class Swept(Struct, frozen=True, kw_only=True):
     runs: int
     log_bytes: int
     more: bool
+    deliveries: int = 0
+    body_bytes: int = 0
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -35,6 +37,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     decisions: int  # of each trigger, at least
     logs: int  # micros
     log_bytes: int
+    bodies: int = 30 * DAY  # micros
+    body_bytes: int = 2 << 30
 
 
 class Upkeep(Protocol):

@@ -19,7 +19,7 @@ from tinyforge.model import (
     TriggerId,
     WorkloadId,
 )
-from tinyforge.store.drafts import drafted, only, results_of
+from tinyforge.store.drafts import alone, drafted, only, results_of
 from tinyforge.store.port import (
     Advance,
     Due,
@@ -218,8 +218,15 @@ class HotPath:
         if not parts.barred.ids.isdisjoint(row[3] for row in placing.queued):
             parts.call_others()
         await self._keep_mark(now)
-        results = results_of(batch, done.numbers, placing.refused) if len(batch.events) == 1 else []
-        return FanOutDone(runs=placing.count, refused=placing.refused, results=results, taken=taken)
+        wanted = batch.told or len(batch.events) == 1
+        results = results_of(batch, done.numbers, placing.refused) if wanted else {}
+        return FanOutDone(
+            runs=placing.count,
+            refused=placing.refused,
+            results=alone(results),
+            taken=taken,
+            by_event=results,
+        )
 
     async def _keep_mark(self, now: Moment) -> None:
         """Raise the mark, rarely and by itself: its row is one for all replicas."""
@@ -266,6 +273,8 @@ class _Storing:
             await do(sql.BORN_SUPERSEDED, now, *columns(placing.born_superseded))
         if placing.supersedes:
             await do(sql.SUPERSEDE, now, *columns(sorted(placing.supersedes)))
+        if placing.matches:
+            await do(sql.MATCHES, *columns(placing.matches))
         refused = sorted(chain(batch.unmatched, placing.refused), key=itemgetter(0, 1))
         if refused:
             await do(sql.RESULTS, text(refused))

@@ -45,14 +45,16 @@ class Placing:
     supersedes: list[tuple[int, int]] = field(default_factory=list)
     refused: list[Unmatched] = field(default_factory=list)
     taken: list[TakenRun] = field(default_factory=list)
+    matches: list[tuple[int, int | None, str]] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         return len(self.queued) + len(self.born) + len(self.born_superseded)
 
     def place(self, match: Matched, run_id: RunId, lane: Lane, *, may_begin: bool) -> None:
-        event, binding, workload, queue, repeatable, ready = match
+        event, binding, workload, queue, repeatable, ready, reason, change = match
         row = (run_id, event, binding, workload, ready, repeatable)
+        refusals = len(self.refused)
         if may_begin and lane.is_idle:
             lane.running = True
             self.born.append(row)
@@ -69,6 +71,8 @@ class Placing:
                 lane.queued, lane.newest = lane.queued - 1, None
             lane.add(event, run_id)
             self.queued.append(row)
+        if reason and len(self.refused) == refusals:
+            self.matches.append((run_id, change, reason))
 
     def _refuse(self, match: Matched, outcome: Outcome) -> None:
         line = Unmatched(match.event_id, match.binding_id, outcome, REASONS[outcome])

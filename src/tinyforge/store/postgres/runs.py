@@ -182,6 +182,9 @@ class RunRows:
         rows = await self._parts.database.ask(LABELS, sorted(ids))
         return {TriggerId(number): (name, kind) for number, name, kind in rows}
 
+    async def changes_of(self, ids: Sequence[RunId]) -> dict[RunId, int]:
+        return dict(await self._parts.database.ask(sql.CHANGES_OF, list(ids)))
+
     async def append_log(self, chunks: Sequence[LogPart], now: Moment) -> None:
         async def work(session: Session) -> None:
             for run_id, seq, lines, dropped in chunks:

@@ -237,3 +237,9 @@ WHERE w.broken IS NULL AND NOT {FITS}"""  # noqa: S608 - our own condition
 OWN_LEASE = """
 SELECT (SELECT value FROM marks WHERE name = 'generation') FROM servers
 WHERE replica = $1 AND instance = $2 AND lease_until > clock_timestamp() FOR KEY SHARE"""
+
+MATCHES = f"""
+INSERT INTO matches(run_id, place, reason)
+SELECT * FROM {arrays(1, "run_id", "place", "reason text")}"""  # noqa: S608 - our own columns
+CHANGES_OF = """
+SELECT run_id, place FROM matches WHERE run_id = ANY($1::bigint[]) AND place IS NOT NULL"""

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from tinyforge.clock import Moment
 from tinyforge.store.port import Counts, Limits, Swept
 from tinyforge.store.postgres.connection import Row, Session, text
+from tinyforge.store.postgres.expired import delete, expired
 from tinyforge.store.postgres.parts import Counted, Parts
 from tinyforge.store.postgres.statements import FITS, unpacked
 
@@ -46,6 +47,10 @@ DELETE_RESULTS = "DELETE FROM results WHERE event_id = ANY($1::bigint[])"
 RUNS_OF = "SELECT id FROM runs WHERE event_id = ANY($1::bigint[])"
 DELETE_LOGS_OF = f"DELETE FROM run_log WHERE run_id IN ({RUNS_OF})"  # noqa: S608 - our own query
 DELETE_ATTEMPTS = f"DELETE FROM attempts WHERE run_id IN ({RUNS_OF})"  # noqa: S608 - our own query
+DELETE_MATCHES = f"DELETE FROM matches WHERE run_id IN ({RUNS_OF})"  # noqa: S608 - our own query
+DELETE_DECISIONS = "DELETE FROM decisions WHERE of_id = ANY($1::bigint[])"
+DELETE_EARLIER = "DELETE FROM earlier_results WHERE event_id = ANY($1::bigint[])"
+OF_EVENTS = (DELETE_RESULTS, DELETE_EARLIER, DELETE_DECISIONS, DELETE_LOGS_OF, DELETE_MATCHES)
 DELETE_RUNS = "DELETE FROM runs WHERE event_id = ANY($1::bigint[])"
 DELETE_EVENTS = "DELETE FROM events WHERE id = ANY($1::bigint[])"
 DELETE_LOGS = "DELETE FROM run_log WHERE id = ANY($1::bigint[])"
@@ -94,16 +99,29 @@ class UpkeepRows:
     async def sweep_history(self, keep: Limits, now: Moment) -> Swept:
         old = await self._old_events(keep, now)
         logs = await self._old_logs(keep, now)
-        if not old and not logs:
+        gone = await expired(self._parts.database, keep, now, SWEEP)
+        if not (old or logs or gone.bodies or gone.deliveries):
             return Swept(events=0, runs=0, log_bytes=0, more=False)
         proved: dict[int, Moment] = {}
         for _, trigger_id, moment in old:
             proved[trigger_id] = max(proved.get(trigger_id, 0), moment)
         sweep = _Sweep([row[0] for row in old], proved, [row[0] for row in logs])
-        runs = await self._parts.database.write(sweep.work)
-        more = len(old) == SWEEP or len(logs) == SWEEP
+
+        async def work(session: Session) -> int:
+            await delete(session, gone, now)
+            return await sweep.work(session)
+
+        runs = await self._parts.database.write(work)
+        more = len(old) == SWEEP or len(logs) == SWEEP or gone.fills(SWEEP)
         size = sum(size for _, size in logs)
-        return Swept(events=len(old), runs=runs, log_bytes=size, more=more)
+        return Swept(
+            events=len(old),
+            runs=runs,
+            log_bytes=size,
+            more=more,
+            deliveries=len(gone.deliveries),
+            body_bytes=gone.size,
+        )
 
     async def checkpoint(self) -> None:
         """Leave that to the database, which does it by itself."""
@@ -140,7 +158,7 @@ class _Sweep:
 
     async def work(self, session: Session) -> int:
         """Delete, and return how many runs went."""
-        for statement in (DELETE_RESULTS, DELETE_LOGS_OF, DELETE_ATTEMPTS):
+        for statement in (*OF_EVENTS, DELETE_ATTEMPTS):
             await session.do(statement, self._events)
         runs = await session.do(DELETE_RUNS, self._events)
         await session.do(DELETE_EVENTS, self._events)

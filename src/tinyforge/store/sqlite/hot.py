@@ -19,7 +19,7 @@ from tinyforge.model import (
     RunId,
     TriggerId,
 )
-from tinyforge.store.drafts import REASONS, drafted, only, results_of
+from tinyforge.store.drafts import REASONS, alone, drafted, only, results_of
 from tinyforge.store.port import (
     Advance,
     Due,
@@ -68,7 +68,8 @@ class Rows(NamedTuple):
     superseded: list[tuple[int, ...]]
     supersedes: list[tuple[int, int]]
     refused: list[Unmatched]
-    results: list[Result]
+    matches: list[tuple[int, int | None, str]]
+    results: dict[EventId, list[Result]]
 
 
 class HotPath:
@@ -200,21 +201,29 @@ class HotPath:
         await self._parts.ordered(prepare, now)
         rows, taken = kept[0]
         runs = len(rows.queued) + len(rows.born) + len(rows.superseded)
-        return FanOutDone(runs=runs, refused=rows.refused, results=rows.results, taken=taken)
+        return FanOutDone(
+            runs=runs,
+            refused=rows.refused,
+            results=alone(rows.results),
+            taken=taken,
+            by_event=rows.results,
+        )
 
     def _placed(self, batch: FanOutBatch, now: Moment) -> tuple[Rows, list[TakenRun]]:
         """Give each match its place in the live queues, and its row."""
-        rows = Rows([], [], [], [], [], [])
+        rows = Rows([], [], [], [], [], [], {})
         taken: list[TakenRun] = []
         place = self._parts.lanes.place
         ids = self._parts.ids.many(len(batch.matched), now) if batch.matched else []
         left = batch.may_begin
         for number, match in zip(ids, batch.matched, strict=True):
-            event, binding, workload, queue, repeatable, ready = match
+            event, binding, workload, queue, repeatable, ready, reason, change = match
             run = RunId(number)
             entry = Queued(event, run, binding, 0, ready, repeatable)
             placed = place(workload, queue, entry, now, may_begin=repeatable and left > 0)
             row = (number, event, binding, workload, ready)
+            if reason and placed.refusal is None:
+                rows.matches.append((number, change, reason))
             if placed is WAITS:
                 rows.queued.append(row)
             elif placed is BEGINS:
@@ -229,8 +238,8 @@ class HotPath:
             elif placed.supersedes is not None:
                 rows.queued.append(row)
                 rows.supersedes.append((placed.supersedes, number))
-        if len(batch.events) == 1:
-            rows.results.extend(results_of(batch, ids, rows.refused))
+        if batch.told or len(batch.events) == 1:
+            rows.results.update(results_of(batch, ids, rows.refused))
         return rows, taken
 
 
@@ -246,6 +255,7 @@ def _storing_runs(
     supersedes = text(sorted(rows.supersedes)) if rows.supersedes else None
     refused = sorted(chain(batch.unmatched, rows.refused), key=itemgetter(0, 1))
     results = text(refused) if refused else None
+    matches = text(rows.matches) if rows.matches else None
 
     def work(db: apsw.Connection) -> None:
         first(db)
@@ -259,6 +269,8 @@ def _storing_runs(
             db.execute(sql.SUPERSEDE, (supersedes, now))
         if results is not None:
             db.execute(sql.RESULTS, (results,))
+        if matches is not None:
+            db.execute(sql.MATCHES, (matches,))
         if ask(db, GENERATION)[0][0] != batch.generation:
             raise Conflict("a binding changed since it was read")
 

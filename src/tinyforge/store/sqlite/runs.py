@@ -249,6 +249,9 @@ class RunRows:
             for number, name, kind in rows
         }
 
+    async def changes_of(self, ids: Sequence[RunId]) -> dict[RunId, int]:
+        return dict(self._parts.look(sql.CHANGES_OF, (text(list(ids)),)))
+
     async def append_log(self, chunks: Sequence[LogPart], now: Moment) -> None:
         def work(db: apsw.Connection) -> None:
             for run_id, seq, lines, dropped in chunks:

@@ -138,3 +138,11 @@ WHERE true ON CONFLICT DO NOTHING"""
 MARK = """
 INSERT INTO facts(name, value) VALUES ('high_water', ?1)
 ON CONFLICT DO UPDATE SET value = max(value, ?1)"""
+
+MATCHES = """
+INSERT INTO matches(run_id, place, reason)
+SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(?1)"""
+
+CHANGES_OF = """
+SELECT run_id, place FROM matches
+WHERE run_id IN (SELECT value FROM json_each(?)) AND place IS NOT NULL"""

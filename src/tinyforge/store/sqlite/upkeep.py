@@ -12,6 +12,7 @@ from tinyforge.clock import Moment
 from tinyforge.errors import StoreUnavailable
 from tinyforge.store.port import Counts, Limits, Swept
 from tinyforge.store.sqlite.connection import ENVIRONMENT, open_checkpointer
+from tinyforge.store.sqlite.expired import delete, expired
 from tinyforge.store.sqlite.parts import Parts, ask, text
 
 SWEEP = 5_000
@@ -42,6 +43,12 @@ DELETE FROM run_log WHERE run_id IN
 DELETE_ATTEMPTS = """
 DELETE FROM attempts WHERE run_id IN
   (SELECT id FROM runs WHERE event_id IN (SELECT value FROM json_each(?)))"""
+DELETE_MATCHES = """
+DELETE FROM matches WHERE run_id IN
+  (SELECT id FROM runs WHERE event_id IN (SELECT value FROM json_each(?)))"""
+DELETE_DECISIONS = "DELETE FROM decisions WHERE of_id IN (SELECT value FROM json_each(?))"
+DELETE_EARLIER = "DELETE FROM earlier_results WHERE event_id IN (SELECT value FROM json_each(?))"
+OF_EVENTS = (DELETE_RESULTS, DELETE_EARLIER, DELETE_DECISIONS, DELETE_LOGS_OF, DELETE_MATCHES)
 DELETE_RUNS = "DELETE FROM runs WHERE event_id IN (SELECT value FROM json_each(?))"
 DELETE_SPANS = "DELETE FROM spans WHERE trigger_id = ?1 AND until_at <= ?2"
 PROVED_FROM = """
@@ -80,7 +87,8 @@ class UpkeepRows:
     async def sweep_history(self, keep: Limits, now: Moment) -> Swept:
         old = await self._parts.read(lambda db: _old_events(db, keep, now))
         logs = await self._parts.read(lambda db: _old_logs(db, keep, now))
-        if not old and not logs:
+        gone = await self._parts.read(lambda db: expired(db, keep, now, SWEEP))
+        if not (old or logs or gone.bodies or gone.deliveries):
             return Swept(events=0, runs=0, log_bytes=0, more=False)
         ids = [event_id for event_id, _, _ in old]
         proved: dict[int, Moment] = {}
@@ -88,12 +96,20 @@ class UpkeepRows:
             proved[trigger_id] = max(proved.get(trigger_id, 0), moment)
 
         def work(db: apsw.Connection) -> int:
+            delete(db, gone, now)
             return _delete(db, ids, proved, [number for number, _ in logs])
 
         runs = await self._parts.writer.submit(work, background=True)
-        more = len(old) == SWEEP or len(logs) == SWEEP
+        more = len(old) == SWEEP or len(logs) == SWEEP or gone.fills(SWEEP)
         size = sum(size for _, size in logs)
-        return Swept(events=len(ids), runs=runs, log_bytes=size, more=more)
+        return Swept(
+            events=len(ids),
+            runs=runs,
+            log_bytes=size,
+            more=more,
+            deliveries=len(gone.deliveries),
+            body_bytes=gone.size,
+        )
 
     async def checkpoint(self) -> None:
         """Move what is committed into the database file, without ever waiting for anybody."""
@@ -181,7 +197,7 @@ def _delete(
     db: apsw.Connection, ids: Sequence[int], proved: dict[int, Moment], logs: Sequence[int]
 ) -> int:
     events = text(ids)
-    for statement in (DELETE_RESULTS, DELETE_LOGS_OF, DELETE_ATTEMPTS, DELETE_RUNS):
+    for statement in (*OF_EVENTS, DELETE_ATTEMPTS, DELETE_RUNS):
         db.execute(statement, (events,))
     runs = db.changes()
     db.execute(DELETE_EVENTS, (events,))

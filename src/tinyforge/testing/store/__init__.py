@@ -16,6 +16,7 @@ their types, so that a hand cannot leave a text where a number belongs, `holds_a
 from __future__ import annotations
 
 from tinyforge.testing.store.accepting import AcceptingContract
+from tinyforge.testing.store.arriving import ArrivingContract
 from tinyforge.testing.store.configuring import ConfiguringContract
 from tinyforge.testing.store.dying import DyingContract
 from tinyforge.testing.store.endpoints import EndpointsContract
@@ -34,6 +35,7 @@ __all__ = ["Bench", "StoreContract"]
 
 class StoreContract(
     AcceptingContract,
+    ArrivingContract,
     QueuesContract,
     TurnsContract,
     DyingContract,

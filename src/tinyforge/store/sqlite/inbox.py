@@ -1,0 +1,193 @@
+"""What came to endpoints: stored with its events in one transaction for all that came together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+
+import apsw
+from backports import zstd
+
+from tinyforge.clock import Moment
+from tinyforge.errors import NotFound
+from tinyforge.ids import Ids, show
+from tinyforge.model import DeliveryId, Event, EventId, Json
+from tinyforge.store import arrivals as arriving
+from tinyforge.store.arrivals import DELIVERY_COLUMNS, MOST_DECISIONS, Key, Known, Sorted
+from tinyforge.store.port import Arrival, Brought, Decision, DeliveryFilter, DeliveryRow, Received
+from tinyforge.store.rows import event_of
+from tinyforge.store.sqlite.hot import EVENT_COLUMNS, storing
+from tinyforge.store.sqlite.parts import Parts, ask, text
+
+SMALL = 64 * 1024  # bytes of a body; larger ones have a statement each
+
+DEPLOYED = "EXISTS (SELECT 1 FROM runs r WHERE r.event_id = e.id)"
+KNOWN_BY = f"""
+d.id, d.digest, d.fate, d.reason, d.decided_at, d.event_id, e.fanned_at IS NOT NULL, {DEPLOYED},
+  (SELECT count(*) FROM decisions WHERE of_id = d.id)"""  # noqa: S608 - our own condition
+KNOWN = f"""
+SELECT d.trigger_id, d.key, {KNOWN_BY} FROM jsonb_each(?1) k
+CROSS JOIN deliveries d ON d.trigger_id = k.value ->> 0 AND d.key = k.value ->> 1
+LEFT JOIN events e ON e.id = d.event_id"""  # noqa: S608 - our own columns
+# Events whose delivery a hand took out.
+KNOWN_EVENTS = f"""
+SELECT e.trigger_id, e.key, 0, NULL, 'accepted', NULL, e.accepted_at, e.id, e.fanned_at IS NOT NULL,
+  {DEPLOYED}, 0 FROM jsonb_each(?1) k
+CROSS JOIN events e ON e.trigger_id = k.value ->> 0 AND e.key = k.value ->> 1"""  # noqa: S608 - our own columns
+SAME = f"""
+SELECT c.trigger_id, c.content, {KNOWN_BY} FROM jsonb_each(?1) k
+CROSS JOIN contents c ON c.trigger_id = k.value ->> 0 AND c.content = k.value ->> 1
+JOIN deliveries d ON d.id = c.delivery_id LEFT JOIN events e ON e.id = d.event_id
+WHERE c.until_at > ?2"""  # noqa: S608 - our own columns
+STORE = f"""
+INSERT INTO deliveries({DELIVERY_COLUMNS})
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+  value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+FROM jsonb_each(?1)"""  # noqa: S608 - our own columns
+BODIES = """
+INSERT INTO bodies(delivery_id, at, bytes, packed)
+SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3) FROM jsonb_each(?1)"""
+BODY = "INSERT INTO bodies(delivery_id, at, bytes, packed) VALUES (?, ?, ?, ?)"
+CONTENTS = """
+INSERT INTO contents(trigger_id, content, until_at, delivery_id)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?1)
+WHERE true ON CONFLICT DO UPDATE
+SET until_at = excluded.until_at, delivery_id = excluded.delivery_id"""
+ENDED = """
+INSERT INTO decisions(of_id, n, decided_at, fate, reason)
+SELECT value ->> 0, value ->> 4, value ->> 5, value ->> 6, value ->> 7 FROM jsonb_each(?1)"""
+RETAKEN = """
+UPDATE deliveries SET fate = b.fate, reason = b.reason, event_id = b.event_id, decided_at = ?2
+FROM (SELECT value ->> 0 AS id, value ->> 1 AS fate, value ->> 2 AS reason, value ->> 3 AS event_id
+  FROM jsonb_each(?1)) b WHERE deliveries.id = b.id"""
+
+UNDEPLOYED = f"""
+SELECT (SELECT count(*) FROM decisions WHERE of_id = e.id) FROM events e
+WHERE e.id = ? AND e.fanned_at IS NOT NULL AND NOT {DEPLOYED}"""  # noqa: S608 - our own columns
+KEEP_DECISION = """
+INSERT INTO decisions(of_id, n, decided_at, fate, facts)
+SELECT id, ?2, fanned_at, 'accepted', nullif(facts, ?3) FROM events WHERE id = ?1"""
+KEEP_RESULTS = """
+INSERT INTO earlier_results(event_id, n, binding_id, outcome, reason)
+SELECT event_id, ?2, binding_id, outcome, reason FROM results WHERE event_id = ?1"""
+DROP_RESULTS = "DELETE FROM results WHERE event_id = ?1"
+REOPEN = """
+UPDATE events SET fanned_at = NULL, facts = ?2,
+  revision_id = (SELECT t.revision_id FROM triggers t WHERE t.id = trigger_id) WHERE id = ?1"""
+
+DELIVERY = f"SELECT {DELIVERY_COLUMNS} FROM deliveries"  # noqa: S608 - our own columns
+OF_EVENTS = """
+SELECT event_id, id FROM deliveries
+WHERE event_id IN (SELECT value FROM json_each(?)) AND fate = 'accepted'"""
+GET_BODIES = """
+SELECT d.id, d.headers, b.packed FROM deliveries d JOIN bodies b ON b.delivery_id = d.id
+WHERE d.id IN (SELECT value FROM json_each(?))"""
+DECISIONS = """
+SELECT of_id, n, decided_at, fate, reason, facts FROM decisions WHERE of_id IN (?1, ?2)
+ORDER BY decided_at, n"""
+EARLIER = """
+SELECT event_id, n, binding_id, outcome, reason FROM earlier_results WHERE event_id = ?
+ORDER BY n, binding_id"""
+
+
+class InboxRows:
+    _parts: Parts
+
+    async def receive(self, arrivals: Sequence[Arrival], now: Moment) -> list[Received]:
+        return await self._parts.writer.submit(_receiving(arrivals, self._parts.ids, now))
+
+    async def reopen(self, event_id: EventId, facts: Json, now: Moment) -> Event | None:  # noqa: ARG002 - others keep it
+        return await self._parts.writer.submit(lambda db: _reopen(db, event_id, text(facts)))
+
+    async def deliveries(self, wanted: DeliveryFilter) -> list[DeliveryRow]:
+        given = {
+            "trigger_id = ?": wanted.trigger_id,
+            "fate = ?": None if wanted.fate is None else wanted.fate.value,
+            "id < ?": wanted.before,
+        }
+        asked = {condition: value for condition, value in given.items() if value is not None}
+        where = f"WHERE {' AND '.join(asked)}" if asked else ""
+        values = (*asked.values(), wanted.limit)
+        query = f"{DELIVERY} {where} ORDER BY id DESC LIMIT ?"
+        rows = await self._parts.read(lambda db: ask(db, query, values))
+        return list(map(arriving.delivery_of, rows))
+
+    async def delivery(self, number: DeliveryId) -> DeliveryRow:
+        rows = await self._parts.read(lambda db: ask(db, f"{DELIVERY} WHERE id = ?", (number,)))
+        if not rows:
+            raise NotFound("delivery", show("dlv", number))
+        return arriving.delivery_of(rows[0])
+
+    async def deliveries_of(self, event_ids: Sequence[EventId]) -> dict[EventId, DeliveryId]:
+        rows = await self._parts.read(lambda db: ask(db, OF_EVENTS, (text(list(event_ids)),)))
+        return {EventId(event): DeliveryId(number) for event, number in rows}
+
+    async def brought(self, numbers: Sequence[DeliveryId]) -> dict[DeliveryId, Brought]:
+        wanted = text(list(numbers))
+        rows = await self._parts.read(lambda db: ask(db, GET_BODIES, (wanted,)))
+        return {
+            DeliveryId(number): Brought(headers, zstd.decompress(packed))
+            for number, headers, packed in rows
+        }
+
+    async def decisions(self, number: DeliveryId, event_id: EventId | None) -> list[Decision]:
+        def query(db: apsw.Connection) -> list[Decision]:
+            rows = ask(db, DECISIONS, (number, event_id))
+            return arriving.decisions_of(rows, ask(db, EARLIER, (event_id,)))
+
+        return await self._parts.read(query)
+
+
+def _receiving(
+    arrivals: Sequence[Arrival], ids: Ids, now: Moment
+) -> Callable[[apsw.Connection], list[Received]]:
+    keys, contents = arriving.keys_of(arrivals), arriving.contents_of(arrivals)
+
+    def work(db: apsw.Connection) -> list[Received]:
+        known = _known(db, keys)
+        conflicts = arriving.conflicts_of(arrivals, known)
+        if conflicts:
+            known |= arriving.by_key(ask(db, KNOWN, (text(conflicts),)))
+        same = arriving.by_key(ask(db, SAME, (text(contents), now))) if contents else {}
+        found = arriving.Sorter(known, same, ids, now).take(arrivals)
+        _store(db, found, now)
+        return found.received
+
+    return work
+
+
+def _known(db: apsw.Connection, keys: Sequence[Key]) -> dict[Key, Known]:
+    if not keys:
+        return {}
+    wanted = (text(keys),)
+    return arriving.by_key(chain(ask(db, KNOWN_EVENTS, wanted), ask(db, KNOWN, wanted)))
+
+
+def _store(db: apsw.Connection, found: Sorted, now: Moment) -> None:
+    if found.events:
+        storing(found.events, now)(db)
+    if found.deliveries:
+        db.execute(STORE, (text(found.deliveries),))
+        small = [(*row[:3], row[3].hex()) for row in found.bodies if row[2] <= SMALL]
+        db.execute(BODIES, (text(small),))
+        for row in found.bodies:
+            if row[2] > SMALL:
+                db.execute(BODY, row)
+    if found.contents:
+        db.execute(CONTENTS, (text(found.contents),))
+    if found.retaken:
+        retaken = text(found.retaken)
+        db.execute(ENDED, (retaken,))
+        db.execute(RETAKEN, (retaken, now))
+
+
+def _reopen(db: apsw.Connection, event_id: EventId, facts: str) -> Event | None:
+    found = ask(db, UNDEPLOYED, (event_id,))
+    if not found or found[0][0] >= MOST_DECISIONS:
+        return None
+    db.execute(KEEP_DECISION, (event_id, found[0][0], facts))
+    db.execute(KEEP_RESULTS, (event_id, found[0][0]))
+    db.execute(DROP_RESULTS, (event_id,))
+    db.execute(REOPEN, (event_id, facts))
+    query = f"SELECT {EVENT_COLUMNS} FROM events WHERE id = ?"  # noqa: S608 - our own columns
+    return event_of(ask(db, query, (event_id,))[0])
