@@ -172,6 +172,19 @@ COMMANDS = (
         "tinyforge trigger fire push --fact branch=main --wait",
     ),
     Command(
+        "trigger url",
+        "endpoints:url",
+        "Print the URL of a trigger that takes webhooks, and what to enter at its provider.",
+        "tinyforge trigger url push",
+    ),
+    Command(
+        "trigger test",
+        "endpoints:try_out",
+        "Send a signed sample to a trigger's endpoint and show what each binding decides;"
+        " nothing is deployed without --deploy.",
+        "tinyforge trigger test push --fact branch=main",
+    ),
+    Command(
         "event list",
         "events:list_",
         "List events, the newest first.",

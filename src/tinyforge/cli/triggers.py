@@ -17,6 +17,7 @@ from tinyforge.cli.screen import Screen, screen
 from tinyforge.cli.tables import Column, Row
 from tinyforge.operations.views import (
     BindingView,
+    EndpointView,
     EventView,
     FireRequest,
     FireView,
@@ -28,6 +29,7 @@ from tinyforge.operations.views import (
     TriggerState,
     TriggerView,
 )
+from tinyforge.sizes import show_size
 
 COLUMNS = (
     Column("NAME"),
@@ -67,7 +69,7 @@ def _row(out: Screen, trigger: TriggerView) -> Row:
     return (
         trigger.name,
         trigger.state,
-        trigger.says or trigger.kind,
+        trigger.says or (f"{trigger.kind}, unsigned" if trigger.unsigned else trigger.kind),
         out.when(trigger.due_at),
         out.when(trigger.last_fired_at),
         ", ".join(trigger.workloads),
@@ -110,8 +112,30 @@ def _facts(out: Screen, detail: TriggerDetail) -> dict[str, str]:
         "paused": out.when(trigger.paused_at) if trigger.paused_at else "",
         "config": json.encode(trigger.config).decode(),
         "owner": trigger.managed_by,
+        **_endpoint(out, detail.endpoint),
         "id": trigger.id,
     }
+
+
+def _endpoint(out: Screen, endpoint: EndpointView | None) -> dict[str, str]:
+    if endpoint is None:
+        return {}
+    unsigned = "unsigned: whoever has the URL can send" if endpoint.unsigned else ""
+    large = endpoint.too_large
+    return {
+        "endpoint": endpoint.url or endpoint.problem or "",
+        "sender": unsigned,
+        **{
+            f"secret {one.place}": f"{one.says}, last used {_when(out, one.last_used_at)}"
+            for one in endpoint.secrets
+        },
+        "max_body": show_size(endpoint.max_body),
+        "too large": f"{show_size(large.size)}, refused {out.when(large.at)}" if large else "",
+    }
+
+
+def _when(out: Screen, moment: str | None) -> str:
+    return out.when(moment) if moment else "never"
 
 
 def _bindings(out: Screen, bindings: Sequence[BindingView]) -> None:

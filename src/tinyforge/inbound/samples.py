@@ -126,12 +126,14 @@ def example(event: str, facts: Mapping[str, str], commit: str) -> Change:
     unknown = [name for name in facts if name not in FACTS]
     if unknown:
         raise ValueError(f"no fact {unknown[0]!r}; known: {', '.join(FACTS)}")
-    told = Change(
-        event="tag" if event == "push" and "tag" in facts and "branch" not in facts else event,
-        **{name: value for name, value in facts.items() if name not in FLAGS | {"files"}},
-        **{name: value == "true" for name, value in facts.items() if name in FLAGS},
-        files=facts["files"].split(",") if "files" in facts else None,
-    )
+    values: dict[str, object] = {
+        **facts,
+        **{name: facts[name] == "true" for name in FLAGS & facts.keys()},
+        "event": "tag" if event == "push" and "tag" in facts and "branch" not in facts else event,
+    }
+    if "files" in facts:
+        values["files"] = facts["files"].split(",")
+    told = msgspec.convert(values, Change)
     if told.event == "ping":
         return replace(told, repository=told.repository or REPOSITORY)
     return _of_image(told, commit) if told.event == "image" else _of_ref(told, commit)

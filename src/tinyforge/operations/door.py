@@ -14,10 +14,12 @@ from tinyforge.operations.admission import Admission
 from tinyforge.operations.audit import Auditor
 from tinyforge.operations.closing import Closing
 from tinyforge.operations.doctor import Doctor
+from tinyforge.operations.endpoints import Endpoints, Knocks
 from tinyforge.operations.events import Events
 from tinyforge.operations.explain import Explain
 from tinyforge.operations.fires import Firing
 from tinyforge.operations.forecasts import Forecasts
+from tinyforge.operations.keys import Keys
 from tinyforge.operations.lists import Lists
 from tinyforge.operations.live import Live
 from tinyforge.operations.manifests import Manifests
@@ -56,6 +58,7 @@ class Parts:
     clock: Clock
     observe: Observe
     serving: Serving
+    knocks: Knocks | None = None  # None: no server runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +93,8 @@ class Operations:
     windows: Windows
     watching: Watching
     sightings: Sightings
+    endpoints: Endpoints
+    keys: Keys
 
 
 def open_door(parts: Parts) -> Operations:
@@ -98,9 +103,12 @@ def open_door(parts: Parts) -> Operations:
     auditor = Auditor(parts.store, parts.clock)
     works = Runs(parts.store, parts.works, parts.clock, auditor)
     firing = Firing(parts.store, parts.fires, events, parts.clock, parts.observe, auditor)
+    endpoints = _endpoints(parts, auditor)
     lists, applying = Lists(parts.store), _manifests(parts, firing, auditor)
     return Operations(
-        triggers=Triggers(parts.store, parts.plans, parts.ticks, parts.clock, auditor),
+        triggers=Triggers(
+            parts.store, parts.plans, parts.ticks, parts.clock, auditor, endpoints
+        ),
         workloads=Workloads(parts.store, works),
         events=events,
         runs=works,
@@ -109,7 +117,7 @@ def open_door(parts: Parts) -> Operations:
         explain=Explain(parts.store, events, parts.clock),
         manifests=applying,
         verify=Verify(parts.store, parts.serving, parts.clock, zone_data),
-        doctor=Doctor(parts.store, parts.serving, parts.clock, parts.plugins, zone_data),
+        doctor=_doctor(parts, zone_data),
         health=Health(parts.store, parts.serving, parts.clock),
         tokens=Tokens(parts.store, auditor, parts.clock),
         audit=auditor,
@@ -119,6 +127,8 @@ def open_door(parts: Parts) -> Operations:
         windows=Windows(parts.store),
         watching=_watching(parts, works, events),
         sightings=Sightings(parts.clock),
+        endpoints=endpoints,
+        keys=Keys(parts.store, parts.vault, auditor),
     )
 
 
@@ -134,6 +144,24 @@ def _manifests(parts: Parts, firing: Firing, auditor: Auditor) -> Manifests:
         clock=parts.clock,
         observe=parts.observe,
         auditor=auditor,
+    )
+
+
+def _endpoints(parts: Parts, auditor: Auditor) -> Endpoints:
+    return Endpoints(
+        reads=parts.store,
+        plugins=parts.plugins,
+        vault=parts.vault,
+        serving=parts.serving,
+        clock=parts.clock,
+        auditor=auditor,
+        knocks=parts.knocks,
+    )
+
+
+def _doctor(parts: Parts, zone_data: str) -> Doctor:
+    return Doctor(
+        parts.store, parts.serving, parts.clock, parts.plugins, zone_data, vault=parts.vault
     )
 
 

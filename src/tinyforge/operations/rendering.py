@@ -16,6 +16,7 @@ from tinyforge.model import (
     Outcome,
     Result,
     Revision,
+    RevisionId,
     Run,
     RunState,
     Trigger,
@@ -40,7 +41,7 @@ from tinyforge.operations.views import (
 )
 from tinyforge.schedule.decision import Reason, Skipped
 from tinyforge.schedule.spec import load_spec
-from tinyforge.store.port import LogChunk, SpanRow, Timing
+from tinyforge.store.port import EndpointRow, LogChunk, SpanRow, Timing
 
 SKIPPED_BECAUSE: Mapping[str, str] = {
     Reason.LATE: "too late to fire, as its catch_up and max_late say",
@@ -85,7 +86,10 @@ def state_of(trigger: Trigger, timing: Timing | None) -> TriggerState:
 
 
 def trigger_view(
-    trigger: Trigger, timing: Timing | None = None, workloads: Sequence[str] = ()
+    trigger: Trigger,
+    timing: Timing | None = None,
+    workloads: Sequence[str] = (),
+    endpoint: EndpointRow | None = None,
 ) -> TriggerView:
     state = timing.state if timing else None
     return TriggerView(
@@ -101,15 +105,17 @@ def trigger_view(
         due_at=at_text(timing.due_at) if timing else None,
         last_fired_at=at_text(state.last_fired_at) if state else None,
         paused_at=at_text(state.paused_at) if state else None,
+        unsigned=endpoint is not None and endpoint.unsigned,
         problem=trigger.broken,
-        next_command=_after_trigger(trigger.name, now_is),
+        revision=_revision(trigger.revision_id),
+        next_command=_after_trigger(trigger.name, now_is, receives=endpoint is not None),
     )
 
 
-def _after_trigger(name: str, state: TriggerState) -> str:
+def _after_trigger(name: str, state: TriggerState, *, receives: bool) -> str:
     match state:
         case "active":
-            return command("preview", name)
+            return command("trigger", "url", name) if receives else command("preview", name)
         case "paused":
             return command("trigger", "resume", name)
         case "disabled":
@@ -163,6 +169,7 @@ def workload_view(workload: Workload) -> WorkloadView:
         on=workload.on,
         managed_by=workload.managed_by,
         problem=workload.broken,
+        revision=_revision(workload.revision_id),
         next_command="tinyforge doctor" if workload.broken else command("deploy", workload.name),
     )
 
@@ -178,7 +185,12 @@ def binding_view(binding: Binding, trigger: str, workload: str) -> BindingView:
         enabled=binding.enabled,
         managed_by=binding.managed_by,
         problem=binding.broken,
+        revision=_revision(binding.revision_id),
     )
+
+
+def _revision(revision_id: RevisionId | None) -> str | None:
+    return show("rev", revision_id) if revision_id else None
 
 
 def revision_view(revision: Revision) -> RevisionView:

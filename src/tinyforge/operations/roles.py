@@ -10,6 +10,7 @@ from tinyforge.model import Event, EventDraft, EventId, Result, RunId, Trigger, 
 from tinyforge.sealing import Keyring
 from tinyforge.store.port import (
     Config,
+    Endpoints,
     History,
     Listing,
     Owner,
@@ -20,7 +21,7 @@ from tinyforge.store.port import (
 )
 
 
-class Reads(Config, History, Listing, Protocol):
+class Reads(Config, Endpoints, History, Listing, Protocol):
     """Config and what came of it."""
 
     async def events_by_id(self, ids: Sequence[EventId]) -> dict[EventId, Event]: ...
@@ -47,6 +48,10 @@ class Vaults(Protocol):
 
     async def refresh(self) -> None:
         """Know what is sealed in the config in force."""
+        ...
+
+    def forget(self) -> None:
+        """Read all anew at the next refresh."""
         ...
 
     def value(self, name: str) -> str | None:

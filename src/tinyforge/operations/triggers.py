@@ -13,6 +13,7 @@ from tinyforge.model import Event, Trigger
 from tinyforge.operations.audit import Auditor
 from tinyforge.operations.callers import Caller
 from tinyforge.operations.commands import command
+from tinyforge.operations.endpoints import Endpoints
 from tinyforge.operations.fleet import workloads_by_trigger
 from tinyforge.operations.naming import read_names
 from tinyforge.operations.patience import persist
@@ -46,6 +47,7 @@ class Triggers:
     ticks: Ticks
     clock: Clock
     auditor: Auditor
+    endpoints: Endpoints
 
     async def find(
         self, caller: Caller, kind: str | None = None, state: TriggerState | None = None
@@ -62,12 +64,14 @@ class Triggers:
         bindings = await self._bindings(trigger)
         events = await self.reads.events(EventFilter(trigger_id=trigger.id, limit=LATEST_EVENTS))
         revisions = await self.reads.revisions("trigger", trigger.id)
+        row = (await self.reads.endpoints_of([trigger.id])).get(trigger.id)
         return TriggerDetail(
-            trigger=trigger_view(trigger, timing, [one.workload for one in bindings]),
+            trigger=trigger_view(trigger, timing, [one.workload for one in bindings], row),
             timing=timing_view(timing, trigger.config) if timing else None,
             bindings=bindings,
             revisions=[revision_view(one) for one in sorted(revisions, key=lambda r: -r.since)],
             events=[event_view(event, trigger.name) for event in events],
+            endpoint=await self.endpoints.view(trigger, caller),
         )
 
     async def pause(self, name: str, caller: Caller) -> SwitchView:

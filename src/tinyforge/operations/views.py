@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -22,7 +22,7 @@ class View(Struct, frozen=True, kw_only=True):
 
 
 class Page(View, Generic[T], frozen=True, kw_only=True):
-    """*next*: what to give as `before` for the rest; None: that was all."""
+    """*next*: what to give as `before`, or `after` where names ascend; None: that was all."""
 
     items: Sequence[T]
     next: str | None = None
@@ -48,6 +48,7 @@ class ManifestRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     prune: bool = False
     adopt: bool = False
     fire: bool = False  # created and edited triggers get a manual event
+    generation: int | None = None  # of the config as it was planned on; None: as it is
 
 
 # --- config
@@ -66,7 +67,9 @@ class TriggerView(View, frozen=True, kw_only=True):
     due_at: str | None = None
     last_fired_at: str | None = None
     paused_at: str | None = None
+    unsigned: bool = False  # its senders prove themselves by nothing but the URL
     problem: str | None = None  # why it is broken
+    revision: str | None = None  # its version, as an ETag says it; None: no sweep has seen it
     next_command: str = ""
 
 
@@ -96,6 +99,7 @@ class BindingView(View, frozen=True, kw_only=True):
     enabled: bool
     managed_by: str
     problem: str | None = None
+    revision: str | None = None
 
 
 class RevisionView(View, frozen=True, kw_only=True):
@@ -120,6 +124,7 @@ class WorkloadView(View, frozen=True, kw_only=True):
     on: Sequence[str]  # labels that a server must carry
     managed_by: str
     problem: str | None = None
+    revision: str | None = None
     next_command: str = ""
 
 
@@ -166,6 +171,8 @@ class FireView(View, frozen=True, kw_only=True):
     results: Sequence[ResultView]
     rules_applied: bool
     dry_run: bool = False
+    repeated: bool = False  # an earlier call with the same key made the event
+    over: bool | None = None  # whether all its runs are; None: nobody waited for that
     next_command: str = ""
 
 
@@ -218,12 +225,90 @@ class LogView(View, frozen=True, kw_only=True):
     next_command: str = ""
 
 
+class SecretView(View, frozen=True, kw_only=True):
+    """One secret of a trigger, and when a sender last proved itself by it."""
+
+    place: int  # 1 or 2
+    says: str  # its reference as written; what was typed stays hidden
+    last_used_at: str | None = None
+
+
+class TooLargeView(View, frozen=True, kw_only=True):
+    """The last body that was refused unread. *size*: in bytes, as far as it is known."""
+
+    at: str
+    size: int
+
+
+class EndpointView(View, frozen=True, kw_only=True):
+    """Where a trigger takes deliveries. *url*: None where it is a secret, not the caller's."""
+
+    trigger: str
+    url: str | None
+    unsigned: bool
+    generated: bool
+    made_at: str
+    max_body: int  # bytes
+    secrets: Sequence[SecretView] = ()
+    too_large: TooLargeView | None = None
+    problem: str | None = None  # why it takes nothing, or has no URL to show
+    next_command: str = ""
+
+
+class SetupView(View, frozen=True, kw_only=True):
+    """*steps*: what to do at the provider, click by click. *hint*: what is wrong with the URL."""
+
+    endpoint: EndpointView
+    steps: Sequence[str]
+    hint: str | None = None
+    next_command: str = ""
+
+
+class SampleRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """*event*: None is the one that is usual for the kind. Without *deploy* nothing is stored."""
+
+    event: str | None = None
+    facts: Mapping[str, str] = {}
+    deploy: bool = False
+
+
+class DecisionView(View, frozen=True, kw_only=True):
+    """What the endpoint answered of one binding."""
+
+    binding: str
+    outcome: str
+    reason: str = ""
+    run: str | None = None
+
+
+class SampleView(View, frozen=True, kw_only=True):
+    """A sample that was sent to a trigger's own endpoint, and what that answered."""
+
+    trigger: str
+    event: str
+    says: str  # the change in a few words
+    sent_to: str  # without the id
+    status: int
+    outcome: str
+    reason: str = ""
+    event_id: str | None = None
+    bindings: Sequence[DecisionView] = ()
+    deployed: bool = False  # asked for: it was stored, and what matched is deployed
+    next_command: str = ""
+
+
 class TriggerDetail(View, frozen=True, kw_only=True):
     trigger: TriggerView
     timing: TimingView | None
     bindings: Sequence[BindingView]
     revisions: Sequence[RevisionView]  # newest first
     events: Sequence[EventView]  # newest first
+    endpoint: EndpointView | None = None  # of a kind that receives webhooks
+
+
+class BindingDetail(View, frozen=True, kw_only=True):
+    binding: BindingView
+    revisions: Sequence[RevisionView]  # newest first
 
 
 class WorkloadDetail(View, frozen=True, kw_only=True):
@@ -256,6 +341,31 @@ class SwitchView(View, frozen=True, kw_only=True):
     fired: EventView | None = None
     skipped: SpanView | None = None
     next_command: str = ""
+
+
+# --- what is told to those who watch
+
+
+class ResetView(View, frozen=True, kw_only=True):
+    """Something is missing before this, or nothing is: then this is where it begins."""
+
+    why: str
+
+
+class SwitchedView(View, frozen=True, kw_only=True):
+    trigger: str
+    paused: bool
+
+
+class ConfigMoved(View, frozen=True, kw_only=True):
+    """A row has a new version; without a name, a row was removed or taken over."""
+
+    what: str = ""
+    name: str = ""
+
+
+class LogEndView(View, frozen=True, kw_only=True):
+    state: str
 
 
 class Problem(View, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tinyforge.operations.door import Operations, Parts, open_door
+from tinyforge.operations.endpoints import Knocks
 from tinyforge.operations.serving import Serving
 from tinyforge.server.assembly import Engine
 
 
-def doors_of(engine: Engine, serving: Serving) -> Operations:
+def doors_of(engine: Engine, serving: Serving, knocks: Knocks | None = None) -> Operations:
     return open_door(
         Parts(
             store=engine.store,
@@ -20,5 +21,6 @@ def doors_of(engine: Engine, serving: Serving) -> Operations:
             clock=engine.clock,
             observe=engine.observe,
             serving=serving,
+            knocks=knocks,
         )
     )

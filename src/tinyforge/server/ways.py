@@ -20,6 +20,7 @@ from tinyforge.operations.door import Operations
 from tinyforge.operations.serving import Serving
 from tinyforge.server.assembly import Engine
 from tinyforge.server.doors import doors_of
+from tinyforge.server.knocking import OwnDoor
 from tinyforge.server.manifest import ConfigFile
 from tinyforge.settings import Settings
 from tinyforge.store.sqlite.connection import DATABASE
@@ -31,6 +32,7 @@ from tinyforge.web.crowd import Crowd
 from tinyforge.web.gate import BareMetrics, Probes
 from tinyforge.web.hooks import Hooks
 from tinyforge.web.listen import serve
+from tinyforge.web.sockets import address_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class Ways:
         """Answer on *sockets*, and on those that are *bare* with metrics alone."""
         metrics = Metrics(self.tally, lambda: self.unready() is None, self.dropped, __version__)
         probes = Probes(metrics.render, self.unready)
-        operations = self._operations()
+        operations = self._operations(address_of(sockets[-1]))
         app = create_app(operations, probes, self.engine.observe, self._keeper(operations))
         parts = [
             ("web", serve(self._hooks(app), sockets, self._crowd())),
@@ -84,8 +86,9 @@ class Ways:
         engine, trusted = self.engine, networks(self.settings.trusted_proxies)
         return Keeper(operations.admission, engine.clock, engine.observe, trusted)
 
-    def _operations(self) -> Operations:
-        engine = self.engine
+    def _operations(self, listen: str = "") -> Operations:
+        """Give the door; *listen*: where we do, which a port of 0 does not say."""
+        engine, listen = self.engine, listen or str(self.settings.listen)
         serving = Serving(
             version=__version__,
             data=self.settings.data,
@@ -94,7 +97,8 @@ class Ways:
             unready=self.unready,
             instance=engine.store.instance,
             started_at=self.started_at,
-            base_url=self.settings.base_url or f"http://{self.settings.listen}",
+            base_url=self.settings.base_url or f"http://{listen}",
+            is_base_url_set=self.settings.base_url is not None,
             allowance=self.settings.allowance,
         )
-        return doors_of(engine, serving)
+        return doors_of(engine, serving, OwnDoor(listen))

@@ -47,6 +47,8 @@ class GitHub(Receives):
         return setup_github(url, self.secret, "leave 'Just the push event', or choose others")
 
     def sample(self, change: Change, at: Moment) -> Delivery:
+        if change.event not in self.sends:
+            raise samples.unsaid(change, self.sends)
         return sample_github(change, at, self.secret)
 
 

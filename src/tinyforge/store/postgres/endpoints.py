@@ -16,7 +16,7 @@ from tinyforge.store.postgres.reading import as_cells
 SELECT = f"SELECT {', '.join(f'e.{column}' for column in COLUMNS)}"
 ALIVE = "JOIN triggers r ON r.id = e.trigger_id AND r.deleted_at IS NULL"
 CATALOG = f"{SELECT} FROM endpoints e {ALIVE} ORDER BY e.trigger_id"
-OF_TRIGGER = f"{SELECT} FROM endpoints e WHERE e.trigger_id = $1"
+OF_TRIGGERS = f"{SELECT} FROM endpoints e WHERE e.trigger_id = ANY($1::bigint[])"
 AT = f"""
 {SELECT}, r.id, {", ".join(f"r.{column}" for column in cells.TRIGGER_ONLY)}
 FROM endpoints e {ALIVE} WHERE e.path_sha256 = $1"""
@@ -56,9 +56,9 @@ class EndpointRows:
                 return FoundEndpoint(endpoint_of(row), trigger)
         return None
 
-    async def endpoint_of(self, trigger_id: TriggerId) -> EndpointRow | None:
-        rows = await self._parts.database.ask(OF_TRIGGER, trigger_id)
-        return endpoint_of(rows[0]) if rows else None
+    async def endpoints_of(self, trigger_ids: Sequence[TriggerId]) -> dict[TriggerId, EndpointRow]:
+        rows = await self._parts.database.ask(OF_TRIGGERS, list(trigger_ids))
+        return {row.trigger_id: row for row in map(endpoint_of, rows)}
 
     async def note_endpoint_uses(self, uses: Sequence[EndpointUse]) -> None:
         in_order = sorted(uses, key=lambda use: use.trigger_id)

@@ -15,7 +15,7 @@ from tinyforge.store.sqlite.parts import Parts, ask, text
 SELECT = f"SELECT {', '.join(f'e.{column}' for column in COLUMNS)}"
 ALIVE = "typeof(r.deleted_at) <> 'integer'"
 CATALOG = f"{SELECT} FROM endpoints e JOIN triggers r ON r.id = e.trigger_id AND {ALIVE}"
-OF_TRIGGER = f"{SELECT} FROM endpoints e WHERE e.trigger_id = ?"
+OF_TRIGGERS = f"{SELECT} FROM endpoints e WHERE e.trigger_id IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own columns
 AT = f"""
 {SELECT}, r.id, {cells.select(cells.TRIGGER_ONLY, "r")}
 FROM endpoints e JOIN triggers r ON r.id = e.trigger_id AND {ALIVE} WHERE e.path_sha256 = ?"""
@@ -49,9 +49,9 @@ class EndpointRows:
                 return FoundEndpoint(endpoint_of(row), trigger)
         return None
 
-    async def endpoint_of(self, trigger_id: TriggerId) -> EndpointRow | None:
-        rows = self._parts.look(OF_TRIGGER, (trigger_id,))
-        return endpoint_of(rows[0]) if rows else None
+    async def endpoints_of(self, trigger_ids: Sequence[TriggerId]) -> dict[TriggerId, EndpointRow]:
+        rows = self._parts.look(OF_TRIGGERS, (text(list(trigger_ids)),))
+        return {row.trigger_id: row for row in map(endpoint_of, rows)}
 
     async def note_endpoint_uses(self, uses: Sequence[EndpointUse]) -> None:
         noted = text(list(uses))
