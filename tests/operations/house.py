@@ -18,6 +18,7 @@ from tinyforge.engine.ticker import Ticker
 from tinyforge.model import RunState
 from tinyforge.observe.events import Happening
 from tinyforge.operations.answers import PlanView
+from tinyforge.operations.callers import local
 from tinyforge.operations.door import Operations, Parts, open_door
 from tinyforge.operations.serving import Serving
 from tinyforge.operations.views import ManifestRequest
@@ -29,7 +30,7 @@ from tinyforge.store.sqlite.store import SqliteStore
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 BEGIN: Moment = 1_767_614_400_000_000  # 2026-01-05T12:00:00Z, a Monday
-ME = "local:me"
+ME = local("me")
 SITE = """
 version: 1
 workloads:
@@ -139,6 +140,7 @@ async def open_house(
                 store=store,
                 plugins=plugins,
                 plans=engine.planner,
+                vault=engine.vault,
                 fires=engine.intake,
                 ticks=engine.ticker,
                 works=engine.runner,

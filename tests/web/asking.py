@@ -16,7 +16,7 @@ API = "/api/v1"
 
 async def ask(app: Gate, method: str, path: str, body: object = None) -> Answer:
     sent = b"" if body is None else json.dumps(body).encode()
-    return await call(app, method, API + path, sent, actor=ME)
+    return await call(app, method, API + path, sent, actor=ME.actor)
 
 
 def problem(answer: Answer) -> Problem:

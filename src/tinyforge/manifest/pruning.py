@@ -10,8 +10,9 @@ from msgspec import Struct
 from tinyforge.manifest.entries import Document
 from tinyforge.manifest.mistakes import Mistakes, quoted_name
 from tinyforge.model import Binding, Trigger, Workload, WorkloadId
-from tinyforge.store.port import Catalog
+from tinyforge.store.port import Catalog, What
 
+ASKED = "removed"
 VANISHED = "no longer in the file"
 BY_DEPLOY = "made by `tinyforge deploy` for a workload that goes"
 DEPLOY_PREFIX = "deploy."
@@ -39,6 +40,34 @@ def deletions(document: Document, catalog: Catalog, mistakes: Mistakes) -> Delet
     )
     _refuse_where_needed(document, catalog, found, mistakes)
     return found
+
+
+def removal(what: What, name: str, catalog: Catalog) -> Deletions:
+    """Return one row to remove, and what was made to deploy it."""
+    if what == "trigger":
+        return Deletions(triggers={name: ASKED})
+    if what == "binding":
+        return Deletions(bindings={name: ASKED})
+    gone = {row.id for row in catalog.workloads if row.name == name}
+    made, made_bindings = _made_by_deploy(catalog, gone)
+    return Deletions(
+        workloads={name: ASKED},
+        triggers=dict.fromkeys(made, BY_DEPLOY),
+        bindings=dict.fromkeys(made_bindings, BY_DEPLOY),
+    )
+
+
+def users_of(what: What, name: str, catalog: Catalog) -> list[Binding]:
+    """Return the bindings that keep a row from being removed."""
+    gone = removal(what, name, catalog)
+    triggers = {row.id for row in catalog.triggers if row.name in gone.triggers}
+    workloads = {row.id for row in catalog.workloads if row.name in gone.workloads}
+    return [
+        row
+        for row in catalog.bindings
+        if row.name not in gone.bindings
+        and (row.trigger_id in triggers or row.workload_id in workloads)
+    ]
 
 
 def is_made_by_deploy(row: Trigger) -> bool:

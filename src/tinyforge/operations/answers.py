@@ -68,6 +68,21 @@ class DecisionView(View, frozen=True, kw_only=True):
     next_command: str = ""
 
 
+class DecidedView(View, frozen=True, kw_only=True):
+    """A window that fired, with those folded into it, or a span of windows that were skipped."""
+
+    verdict: Literal["fired", "skipped"]
+    window: str  # the newest of them
+    oldest: str | None = None  # None: it is the only one
+    count: int | None  # None: more than were counted
+    words: str
+    epoch: int
+    decided_at: str
+    reason: str | None = None  # why they were skipped
+    event: str | None = None
+    late_by_us: int = 0
+
+
 class ExplainView(View, frozen=True, kw_only=True):
     trigger: str
     asked: str | None
@@ -113,6 +128,7 @@ class PlanView(View, frozen=True, kw_only=True):
     would_fire: Sequence[WouldFire] = ()
     warnings: Sequence[str] = ()
     unchanged: int = 0
+    generation: int = 0  # of the config that it was made from
     applied: bool = False
     fired: Sequence[FireView] = ()  # asked for with `fire`
     next_command: str = ""
@@ -175,6 +191,16 @@ class ReplicaView(View, frozen=True, kw_only=True):
     trigger_kinds: Sequence[str] | None
     workload_kinds: Sequence[str] | None
     clock_off_us: int | None  # ahead of the database's clock; None: there is no other, or not yet
+
+
+class KeyView(View, frozen=True, kw_only=True):
+    """A new key in place of those *before*, which are *kept* for the backups of their time."""
+
+    key: str
+    before: Sequence[str]
+    resealed: int
+    kept: Sequence[str]
+    next_command: str = ""
 
 
 class DoctorView(View, frozen=True, kw_only=True):

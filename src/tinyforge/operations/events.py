@@ -33,6 +33,9 @@ class Within(Struct, frozen=True, kw_only=True):
     until: Moment | None = None
 
 
+ANYTHING = Within()
+
+
 @dataclass(frozen=True)
 class Events:
     reads: Queues
@@ -43,7 +46,7 @@ class Events:
         trigger: str | None = None,
         before: str | None = None,
         limit: int = 50,
-        within: Within = Within(),
+        within: Within = ANYTHING,
     ) -> Page[EventView]:
         """Return events that the caller sees, newest first."""
         if trigger:

@@ -48,6 +48,8 @@ def fix_of(error: TinyforgeError) -> str:
             return command(what, "list") if what in LISTED else "tinyforge export"
         case Conflict():
             return "type the same command once more: something else changed meanwhile"
+        case InvalidManifest(source=""):
+            return "correct it, and send it again"
         case InvalidManifest(source=source):
             return f"correct the file, then: {command('plan', source)}"
         case InvalidConfig() | UnknownKind() | StoreUnavailable():

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from litestar import Router
 
-from tinyforge.web.routes import access, events, manifests, runs, triggers, trust, workloads
+from tinyforge.web.routes import (
+    access,
+    events,
+    keys,
+    live,
+    manifests,
+    objects,
+    runs,
+    triggers,
+    trust,
+    workloads,
+)
 
 API = Router(
     "/api/v1",
     route_handlers=[
         *triggers.ROUTES,
         *workloads.ROUTES,
+        *objects.ROUTES,
         *events.ROUTES,
         *runs.ROUTES,
         *manifests.ROUTES,
         *trust.ROUTES,
+        *live.ROUTES,
         *access.ROUTES,
+        *keys.ROUTES,
     ],
 )

@@ -12,16 +12,19 @@ from tinyforge.web.routes.parameters import CONFIGURE, READ, Asker, Doors, Text
 
 @post("/manifest/plan", status_code=200, opt=READ)
 async def plan(doors: Doors, caller: Asker, data: JSONBody[ManifestRequest]) -> PlanView:
+    """Say what a manifest would change, and what would fire at once."""
     return await doors.manifests.plan(data, caller)
 
 
 @post("/manifest/apply", status_code=200, opt=CONFIGURE)
 async def apply(doors: Doors, caller: Asker, data: JSONBody[ManifestRequest]) -> PlanView:
+    """Change all that a manifest asks for, or nothing."""
     return await doors.manifests.apply(data, caller)
 
 
 @get("/manifest/export", opt=READ)
 async def export(doors: Doors, caller: Asker, name: Text = None) -> ExportView:
+    """Return a manifest of everything, or of what the manifest *name* owns."""
     return await doors.manifests.export(caller, name)
 
 

@@ -27,7 +27,7 @@ DEPLOY: Asks = {"permission": Permission.DEPLOY}
 CONFIGURE: Asks = {"permission": Permission.CONFIGURE}
 
 Doors: TypeAlias = SkipValidation[NamedDependency[Operations]]
-Who: TypeAlias = SkipValidation[NamedDependency[Caller]]
+Asker: TypeAlias = SkipValidation[NamedDependency[Caller]]
 
 Name: TypeAlias = FromPath[str]
 RowName: TypeAlias = Annotated[str, PathParameter(description="a name such as `nightly`")]

@@ -20,6 +20,7 @@ from tinyforge.web.routes.parameters import (
     DEPLOY,
     READ,
     After,
+    Asker,
     Count,
     Doors,
     Enabled,
@@ -29,21 +30,20 @@ from tinyforge.web.routes.parameters import (
     OfWorkload,
     RowName,
     Wait,
-    Who,
 )
 from tinyforge.web.versions import versioned
 
 
 @get("/workloads", opt=READ)
 async def workloads(
-    doors: Doors, caller: Who, kind: Kind = None, after: After = None, limit: Count = 50
+    doors: Doors, caller: Asker, kind: Kind = None, after: After = None, limit: Count = 50
 ) -> Page[WorkloadView]:
-    """Workloads by name."""
+    """List workloads by name."""
     return await doors.lists.workloads(caller, Wanted(kind=kind, after=after, limit=limit))
 
 
 @get("/workloads/{name:str}", opt=READ)
-async def workload(doors: Doors, caller: Who, name: RowName) -> Response[WorkloadDetail]:
+async def workload(doors: Doors, caller: Asker, name: RowName) -> Response[WorkloadDetail]:
     """Return one workload with its bindings, its versions and its latest runs."""
     detail = await doors.workloads.show(name, caller)
     return versioned(detail, detail.workload.revision)
@@ -52,9 +52,10 @@ async def workload(doors: Doors, caller: Who, name: RowName) -> Response[Workloa
 @post("/workloads/{name:str}/deploy", status_code=200, opt=DEPLOY)
 async def deploy(  # noqa: PLR0913 - what may be asked of a fire
     doors: Doors,
-    caller: Who,
+    caller: Asker,
     name: RowName,
     data: JSONBody[DeployRequest],
+    *,
     key: IdempotencyKey = None,
     wait: Wait = None,
 ) -> FireView:
@@ -69,7 +70,7 @@ async def deploy(  # noqa: PLR0913 - what may be asked of a fire
 @get("/bindings", opt=READ)
 async def bindings(  # noqa: PLR0913 - one for each filter
     doors: Doors,
-    caller: Who,
+    caller: Asker,
     *,
     trigger: OfTrigger = None,
     workload: OfWorkload = None,
@@ -77,7 +78,7 @@ async def bindings(  # noqa: PLR0913 - one for each filter
     after: After = None,
     limit: Count = 50,
 ) -> Page[BindingView]:
-    """Bindings by name."""
+    """List bindings by name."""
     wanted = Wanted(
         trigger=trigger,
         workload=workload,
@@ -89,7 +90,7 @@ async def bindings(  # noqa: PLR0913 - one for each filter
 
 
 @get("/bindings/{name:str}", opt=READ)
-async def binding(doors: Doors, caller: Who, name: RowName) -> Response[BindingDetail]:
+async def binding(doors: Doors, caller: Asker, name: RowName) -> Response[BindingDetail]:
     """Return one binding with its versions."""
     detail = await doors.objects.binding(caller, name)
     return versioned(detail, detail.binding.revision)
