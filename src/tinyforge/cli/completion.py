@@ -26,6 +26,7 @@ from tinyforge.settings import data_folder
 Shell: TypeAlias = Literal["bash", "zsh", "fish"]
 PATIENCE = 1.5  # seconds: who presses Tab waits for no more
 MOST = 500  # that are offered
+OPPOSITES = ("--no-", "--empty-")  # which only the parser knows
 NEWEST = 100  # runs and events that are looked at
 
 
@@ -114,7 +115,7 @@ def _of_command(
         return [
             Offer(name, one.parameter.help or "")
             for name, one in options.items()
-            if name.startswith("--") and name not in given
+            if name.startswith("--") and not name.startswith(OPPOSITES) and name not in given
         ]
     places = [one for one in arguments if not one.names[0].startswith("-")]
     at = _taken(given, options)

@@ -22,6 +22,7 @@ from tinyforge.cli.text import counted
 from tinyforge.clock import SystemClock
 from tinyforge.deliveries import Delivery, Receives
 from tinyforge.errors import InvalidConfig, InvalidManifest, UnknownKind
+from tinyforge.kinds import TriggerKind
 from tinyforge.manifest.document import read as read_manifest
 from tinyforge.manifest.entries import Document, TriggerEntry
 from tinyforge.manifest.rule_file import read_rule
@@ -114,8 +115,10 @@ def _bare(name: str, plugins: Plugins) -> Receives:
 
 
 def _receiving(name: str, plugins: Plugins, config: Json) -> Receives:
+    kind: TriggerKind | None = None
     try:
-        kind = plugins.trigger(name, config)
+        if plugins.receives(name):
+            kind = plugins.trigger(name, config)
     except InvalidConfig as problem:
         raise CalledWrongly(
             str(problem), "give --manifest FILE with the whole trigger in it"
