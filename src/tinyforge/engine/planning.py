@@ -100,6 +100,14 @@ class Planner:
             return None
         return _write(timing, decision, timing.spec)
 
+    def skip_missed(self, timing: Timing, now: Moment) -> TimingWrite | None:
+        """Decide what passed as too late; None where nothing did, or it rests."""
+        spec, state = self.spec_in_force(timing), timing.state
+        if spec is None or state is None or state.at_rest:
+            return None
+        decision = life.skip_missed(spec, state, now)
+        return _write(timing, decision, timing.spec) if decision.skipped else None
+
     @staticmethod
     def rest(timing: Timing) -> TimingWrite:
         """Take a schedule off the clock as it is: nothing can be decided of it."""

@@ -14,26 +14,26 @@ from tinyforge.clock import MINUTE, Clock, Moment, rfc3339
 from tinyforge.errors import UnknownKind
 from tinyforge.ids import show
 from tinyforge.model import Binding, RunState, Trigger, Workload
-from tinyforge.operations import machine
+from tinyforge.operations import keys, machine
 from tinyforge.operations.answering import length
 from tinyforge.operations.answers import CheckView, DoctorView
 from tinyforge.operations.callers import Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.manifests import REFUSED_FACT, Refusal
 from tinyforge.operations.placement import obstacles
-from tinyforge.operations.roles import Queues
+from tinyforge.operations.roles import Queues, Vaults
 from tinyforge.operations.serving import Serving
 from tinyforge.operations.sharing import clocks, places, replica_view, strains, versions
 from tinyforge.plugins import Plugins, Role
 from tinyforge.references import unresolved
-from tinyforge.store.port import Catalog, Counts, Replica, RunFilter, Strain, What
+from tinyforge.store.port import Catalog, Counts, Replica, RunFilter, Secrets, Strain, What
 
 MOST_ROWS = 20  # that are named one by one
 TICKS = 2
 STUCK = 2 * MINUTE
 
 
-class Examined(Queues, Protocol):
+class Examined(Queues, Secrets, Protocol):
     async def strain(self) -> Strain: ...
 
     async def counts(self) -> Counts: ...
@@ -52,11 +52,13 @@ class Doctor:
     clock: Clock
     plugins: Plugins
     zone_data: str  # the version in use
+    vault: Vaults
 
     async def examine(self, caller: Caller) -> DoctorView:
         caller.must_see_all("doctor")
         now = self.clock.now()
         counts = await self.store.counts()
+        await self.vault.refresh()
         catalog = await self.store.catalog()
         replicas = await self.store.replicas()
         checks = [
@@ -74,6 +76,7 @@ class Doctor:
             windows(counts, self.serving, now),
             await self._queue(counts, now),
             unfinished(counts, self.serving),
+            *await self._key(),
             *await self._manifest(),
         ]
         worst = max((check.verdict for check in checks), key=("ok", "warn", "fail").index)
@@ -131,6 +134,10 @@ class Doctor:
             what=f"{what}: {show('run', stuck[0].id)}",
             fix="look at the server's log, then restart it: queued runs are kept",
         )
+
+    async def _key(self) -> list[CheckView]:
+        wanted = await self.store.keys_wanted()
+        return await asyncio.to_thread(lambda: list(keys.check(self.vault.keyring, wanted)))
 
     async def _manifest(self) -> list[CheckView]:
         kept = await self.store.fact(REFUSED_FACT)

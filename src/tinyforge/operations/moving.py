@@ -12,6 +12,7 @@ from msgspec import Struct
 from tinyforge.clock import Clock
 from tinyforge.errors import Refused
 from tinyforge.operations.answers import VerifyView
+from tinyforge.operations.callers import ITSELF
 from tinyforge.operations.serving import Serving
 from tinyforge.operations.verify import Verify
 from tinyforge.operations.views import View
@@ -119,7 +120,7 @@ class Move:
         for side in (self.source, self.target):
             async with side.ledger() as ledger:
                 verify = Verify(ledger, self.serving, self.clock, self.zone_data)
-                views.append(await verify.verify())
+                views.append(await verify.verify(ITSELF))
         before, after = views
         if (before.checked, before.faults) != (after.checked, after.faults):
             raise _differs("what verify finds in its ledger")

@@ -45,6 +45,15 @@ NUMBERED = ("specs", "run_log")  # the database gives these their ids
 GO_ON = """
 SELECT setval(pg_get_serial_sequence('{0}', 'id'), greatest(max(id), 1)) FROM {0}"""
 ASKED = "SELECT count(*) FROM cancels c JOIN runs r ON r.id = c.run_id AND r.state IN (2, 3)"
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+HAS_AUDIT = "SELECT to_regclass('audit') IS NOT NULL"
+AUDIT = "SELECT id, at, actor, action, target, before, after, source FROM audit ORDER BY id"
+# The audit lets nothing go; whoever replaces the database takes its entries along.
+CLEAR = f"""
+ALTER TABLE audit DISABLE TRIGGER append_only;
+TRUNCATE {", ".join(table.name for table in MOVED if table.name != "facts")}, stand_ins, cancels;
+ALTER TABLE audit ENABLE ALWAYS TRIGGER append_only;
+DELETE FROM facts WHERE name NOT IN {OWN_FACTS!r}"""  # noqa: S608 - our own tables
 NOT_OURS = f"WHERE name NOT IN {OWN_FACTS!r}"
 
 
@@ -142,13 +151,7 @@ async def open_source(url: str, clock: Clock) -> AsyncIterator[PostgresSide]:
         session = Session(connection)
         with _said():
             schema, _ = await schema_of(session)
-        if schema > SCHEMA:
-            raise NewerSchema(schema, SCHEMA)
-        if schema < SCHEMA:
-            raise Refused(
-                f"{side.name} has schema {schema}, and {SCHEMA} is what is moved",
-                "start and stop this program's server on it once",
-            )
+        _refuse_other_schema(side.name, schema)
         await _hold(session, side.name, "REPEATABLE READ")
         with _said():
             asked = await session.one(ASKED)
@@ -161,8 +164,35 @@ async def open_source(url: str, clock: Clock) -> AsyncIterator[PostgresSide]:
 
 
 @asynccontextmanager
-async def open_target(url: str, clock: Clock) -> AsyncIterator[PostgresTarget]:
-    """Make the database ours until all of it is kept; Refused where there is content already."""
+async def open_snapshot(url: str, clock: Clock) -> AsyncIterator[PostgresSide]:
+    """Read the database as of one moment, whoever serves it meanwhile."""
+    async with _connected(url) as connection:
+        session = Session(connection)
+        with _said():
+            await session.run(SNAPSHOT)
+            schema, _ = await schema_of(session)
+        _refuse_other_schema(without_password(url), schema)
+        yield PostgresSide(url, connection, clock)
+
+
+async def audit_of(url: str) -> list[Sequence[object]]:
+    """Return the audit of the database; none of a new one."""
+    async with _connected(url) as connection:
+        session = Session(connection)
+        with _said():
+            if not await session.one(HAS_AUDIT):
+                return []
+            return list(await session.ask(AUDIT))
+
+
+@asynccontextmanager
+async def open_target(
+    url: str, clock: Clock, *, replace: bool = False
+) -> AsyncIterator[PostgresTarget]:
+    """Make the database ours until all of it is kept; Refused where there is content already.
+
+    To *replace* that, it goes in the same transaction in which the new one comes.
+    """
     async with _connected(url) as connection:
         target = PostgresTarget(url, connection, clock)
         session = Session(connection)
@@ -170,14 +200,28 @@ async def open_target(url: str, clock: Clock) -> AsyncIterator[PostgresTarget]:
             is_new = (await schema_of(session))[0] == 0
         if not is_new:  # looked at before anything is changed there
             await _hold(session, target.name, "READ COMMITTED")
-            await _refuse_content(target)
+            if not replace:
+                await _refuse_content(target)
             with _said():
                 await session.run("ROLLBACK")
         async with Database.open(url, clock.monotonic, lambda _took: None) as database:
             await bring_up_to_date(database, lambda _step: None)
         await _hold(session, target.name, "READ COMMITTED")
+        if replace:
+            with _said():
+                await session.run(CLEAR)
         await _refuse_content(target)
         yield target
+
+
+def _refuse_other_schema(name: str, schema: int) -> None:
+    if schema > SCHEMA:
+        raise NewerSchema(schema, SCHEMA)
+    if schema < SCHEMA:
+        raise Refused(
+            f"{name} has schema {schema}, and {SCHEMA} is what is moved",
+            "start and stop this program's server on it once",
+        )
 
 
 async def _hold(session: Session, name: str, level: str) -> None:
