@@ -21,6 +21,7 @@ from tinyforge.deliveries import REHEARSED, TRIED, Delivery, Ignored, Verified
 from tinyforge.engine.endpoints import Endpoint
 from tinyforge.engine.examining import Examined, TurnedDown, examined
 from tinyforge.engine.fanout import FanOut
+from tinyforge.engine.payloads import PAYLOAD, payload_of
 from tinyforge.engine.recent import Fresh, Recent
 from tinyforge.engine.turning import Turning
 from tinyforge.errors import StoreUnavailable
@@ -31,7 +32,7 @@ from tinyforge.observe.events import (
     Observe,
     RecordingFailed,
 )
-from tinyforge.store.port import Arrival, Config, Fate, History, Received
+from tinyforge.store.port import Arrival, Brought, Config, Fate, History, Received
 from tinyforge.store.port import Inbox as InboxStore
 
 T = TypeVar("T")
@@ -149,7 +150,7 @@ class Inbox:
             return Reception(told=Told.REFUSED, reason=found.reason, status=found.status)
         tried = delivery.headers.get(TRIED)
         if tried == REHEARSED:
-            return await self._rehearsed(found.arrival, delivery.at)
+            return await self._rehearsed(found.arrival, delivery)
         if tried is None:  # else it was us, and no sender has used the secret
             self.notes.used(endpoint, found.proof, delivery.at)
         return await self._keep(endpoint, found)
@@ -270,12 +271,16 @@ class Inbox:
         self._accepted.set()
         return await self._answered(event_id, decided)
 
-    async def _rehearsed(self, arrival: Arrival, at: Moment) -> Reception:
+    async def _rehearsed(self, arrival: Arrival, delivery: Delivery) -> Reception:
         """Say what would be decided, and store nothing."""
         if arrival.fate is not Fate.ACCEPTED:
             return Reception(told=SAID[arrival.fate], reason=arrival.reason)
+        payload = await payload_of(Brought(arrival.headers, delivery.body))
         event = Event(
-            id=EventId(0), trigger_id=arrival.trigger_id, accepted_at=at, facts=arrival.facts
+            id=EventId(0),
+            trigger_id=arrival.trigger_id,
+            accepted_at=delivery.at,
+            facts={**arrival.facts, PAYLOAD: payload},
         )
         said = await self._said(event.id, await self.fanout.rehearse(event))
         return replace(said, event_id=None)
