@@ -16,6 +16,7 @@ from typing import TypeVar
 import apsw
 
 from tests.engine.kinds import entry_points
+from tests.operations.house import ME
 from tinyforge.clock import SECOND, Micros, Moment, utc
 from tinyforge.model import Event, EventDraft, Result, Run, RunState, TriggerId
 from tinyforge.observe.events import Happening, Observe
@@ -244,7 +245,7 @@ class House:
 
     async def faults(self) -> list[str]:
         """Return what `verify` finds wrong."""
-        view = await self.doors.verify.verify()
+        view = await self.doors.verify.verify(ME)
         return [f"{fault.trigger}: {fault.fault}: {fault.words}" for fault in view.faults]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.engine.house import BEGIN, House, open_house
 from tests.engine.nonsense import VALUES
+from tests.operations.house import ME
 from tinyforge.clock import MINUTE, SECOND, Moment
 from tinyforge.model import Outcome, RunState
 from tinyforge.observe.events import (
@@ -192,15 +193,15 @@ def shown_as_broken(house: House) -> set[tuple[object, object]]:
 
 async def read_everything(house: House) -> None:
     """Ask what people ask; whatever stands in the rows, there is an answer."""
-    triggers = (await house.doors.triggers.find()).items
+    triggers = (await house.doors.triggers.find(ME)).items
     assert len([one for one in triggers if one.problem]) == len(
         [one for one in BROKEN if one[0] == "trigger"]
     )
-    await house.doors.workloads.find()
-    await house.doors.workloads.bindings()
-    await house.doors.doctor.examine()
-    await house.doors.manifests.export()
-    await house.doors.forecasts.preview_all(3)
+    await house.doors.workloads.find(ME)
+    await house.doors.workloads.bindings(ME)
+    await house.doors.doctor.examine(ME)
+    await house.doors.manifests.export(ME)
+    await house.doors.forecasts.preview_all(ME, 3)
     assert await house.faults() == []
 
 
@@ -219,7 +220,7 @@ async def test_an_odd_id_is_a_row_like_any_other_or_shown_as_broken(
             f"INSERT INTO bindings(id, name, trigger_id, workload_id) VALUES ({row_id}, 'odd', {row_id}, {row_id})",
         )
         await house.pass_time(SECOND)
-        await house.doors.triggers.show("odd")
+        await house.doors.triggers.show("odd", ME)
         clock = house.clock
     async with open_house(tmp_path, clock) as house:
         await house.pass_time(MINUTE)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.engine.house import BEGIN, TICK, House, iso, open_house
 from tests.engine.kinds import gate
+from tests.operations.house import ME
 from tinyforge.clock import DAY, HOUR, MINUTE, SECOND, Micros
 from tinyforge.model import RunState
 from tinyforge.observe.events import ClockSetBack, SchedulesFired, WindowsSkipped
@@ -29,7 +30,7 @@ async def fleet(house: House) -> dict[str, int]:
         "paused": house.schedule("paused", interval="60s"),
     }
     assert await house.sweep()
-    await house.doors.triggers.pause("paused", "test")
+    await house.doors.triggers.pause("paused", ME)
     for _ in range(10):
         await house.pass_time(MINUTE)
     house.happened.forget()
@@ -182,7 +183,7 @@ async def test_a_clock_set_back_while_people_pause_is_followed_all_the_same(hous
     numbers = house.sites(60)
     await house.pass_time(MINUTE)
     house.clock.set(BEGIN - DAY)
-    pauses = [house.doors.triggers.pause(f"s{number}", "test") for number in numbers[::2]]
+    pauses = [house.doors.triggers.pause(f"s{number}", ME) for number in numbers[::2]]
     swept, *_ = await asyncio.gather(house.sweep(), *pauses)
     assert swept
     assert await house.sweep()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.engine.disks import NO_ROOM, damaged, room_for_pages
 from tests.engine.house import BEGIN, PARTS, TICK, House, a_server, iso, open_house
+from tests.operations.house import ME
 from tinyforge.clock import HOUR, MINUTE, SECOND, Micros
 from tinyforge.model import Outcome, RunState
 from tinyforge.observe.events import (
@@ -191,7 +192,7 @@ async def test_rule_07_an_interval_that_makes_no_sense_never_fires_and_is_said_o
         await house.pass_time(HOUR)
         assert house.happened.of(RowBroken) == []
         assert await house.events(1) == []
-        (shown,) = (await house.doors.triggers.find(state="broken")).items
+        (shown,) = (await house.doors.triggers.find(ME, state="broken")).items
         assert shown.name == "odd"
         assert said.problem in (shown.problem or "")
         assert (await house.store.counts()).broken == {"trigger": 1}

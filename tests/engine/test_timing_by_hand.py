@@ -6,6 +6,7 @@ import pytest
 
 from tests.engine.house import BEGIN, House, iso
 from tests.engine.nonsense import VALUES
+from tests.operations.house import ME
 from tinyforge.clock import DAY, HOUR, MINUTE, SECOND
 from tinyforge.observe.events import RowWarned
 
@@ -108,8 +109,8 @@ async def test_whatever_stands_in_the_timing_of_one_schedule_the_others_are_on_t
             house.by_sqlite3(f"UPDATE timing SET {column} = {value} WHERE trigger_id = {number}")
         await house.pass_time(MINUTE)
         assert len(await house.events(other)) == turn + 1
-        await house.doors.triggers.show("odd")
-        await house.doors.triggers.find()
+        await house.doors.triggers.show("odd", ME)
+        await house.doors.triggers.find(ME)
     house.by_hand(f"DELETE FROM timing WHERE trigger_id = {number}")
     await house.pass_time(MINUTE)
     await house.pass_time(MINUTE)

@@ -13,7 +13,7 @@ OFFSET = 250_000  # of a creation that is no whole second
 
 
 async def explain(house: House, at: Moment | None = None, name: str = "often") -> ExplainView:
-    view = await house.doors.explain.explain(name, at)
+    view = await house.doors.explain.explain(name, ME, at)
     assert view.words
     assert view.next_command.startswith("tinyforge ")
     return view
@@ -173,7 +173,7 @@ async def test_what_has_no_windows_says_so(house: House) -> None:
     await house.doors.firing.fire("button", None, ME)
     view = await explain(house, BEGIN, "button")
     assert (view.verdict, view.next_command) == ("no_windows", "tinyforge trigger fire button")
-    assert [line.words for line in view.decisions] == [f"by {ME}"]
+    assert [line.words for line in view.decisions] == [f"by {ME.actor}"]
 
 
 async def test_a_row_put_in_broken_tells_why(house: House) -> None:
@@ -231,7 +231,7 @@ async def test_after_any_life_every_decision_is_explained_as_what_it_is(
         assert (await explain(house, span.newest)).verdict == "skipped"
     for at in range(BEGIN - HOUR, house.clock.now() + HOUR, 13 * MINUTE):
         assert (await explain(house, at)).verdict != "missing"
-    assert (await house.doors.verify.verify()).ok
+    assert (await house.doors.verify.verify(ME)).ok
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ async def test_a_fire_without_facts_applies_no_rule_and_says_so(house: House) ->
     assert [(result.outcome, result.workload) for result in fired.results] == [("matched", "site")]
     assert fired.results[0].run_state in STATES
     assert fired.next_command.startswith("tinyforge run logs")
-    shown = await house.doors.events.show(fired.event or "")
-    assert (shown.event.actor, shown.event.rules_applied) == (ME, False)
+    shown = await house.doors.events.show(fired.event or "", ME)
+    assert (shown.event.actor, shown.event.rules_applied) == (ME.actor, False)
 
 
 async def test_a_fire_with_facts_is_matched_against_the_rules(house: House) -> None:
@@ -39,7 +39,7 @@ async def test_a_fire_is_told_once_with_who_did_it(house: House) -> None:
     await house.doors.firing.fire("button", None, ME, dry_run=True)
     fired = await house.doors.firing.fire("button", None, ME)
     (told,) = [one for one in house.happened if isinstance(one, FiredByHand)]
-    assert (told.trigger, told.kind, told.actor) == ("button", "manual", ME)
+    assert (told.trigger, told.kind, told.actor) == ("button", "manual", ME.actor)
     assert show("evt", told.event_id) == fired.event
 
 
@@ -50,14 +50,14 @@ async def test_a_rehearsal_gives_the_results_and_stores_nothing(house: House) ->
     assert [(result.outcome, result.workload) for result in told.results] == [
         ("not_matched", "site")
     ]
-    assert not (await house.doors.events.find()).items
+    assert not (await house.doors.events.find(ME)).items
 
 
 async def test_a_schedule_can_be_fired_by_hand_and_keeps_its_windows(house: House) -> None:
     await house.apply()
-    before = await house.doors.triggers.show("nightly")
+    before = await house.doors.triggers.show("nightly", ME)
     fired = await house.doors.firing.fire("nightly", None, ME)
-    after = await house.doors.triggers.show("nightly")
+    after = await house.doors.triggers.show("nightly", ME)
     assert fired.event is not None
     assert before.timing == after.timing
 
@@ -74,7 +74,7 @@ async def test_a_deploy_makes_its_trigger_once_and_runs_the_workload(house: Hous
     second = await house.doors.firing.deploy("site", ME)
     assert first.trigger == second.trigger == "deploy.site"
     assert [result.workload for result in second.results] == ["site"]
-    shown = await house.doors.triggers.show("deploy.site")
+    shown = await house.doors.triggers.show("deploy.site", ME)
     assert (shown.trigger.kind, shown.trigger.managed_by) == ("manual", "api")
     assert [binding.name for binding in shown.bindings] == ["deploy.site.site"]
 
@@ -85,7 +85,7 @@ async def test_a_rehearsed_first_deploy_makes_nothing(house: House) -> None:
     assert [(result.workload, result.outcome) for result in told.results] == [("site", "matched")]
     assert told.next_command == "tinyforge deploy site"
     with pytest.raises(NotFound):
-        await house.doors.triggers.show("deploy.site")
+        await house.doors.triggers.show("deploy.site", ME)
 
 
 async def test_a_deploy_does_not_take_a_trigger_of_another_kind(house: House) -> None:
@@ -113,12 +113,12 @@ async def test_a_run_can_be_followed_to_its_end(house: House) -> None:
     fired = await house.doors.firing.deploy("site", ME)
     run = fired.results[0].run or ""
     await house.work()
-    shown = await house.doors.runs.show(run)
+    shown = await house.doors.runs.show(run, ME)
     assert (shown.run.state, shown.run.trigger) == ("succeeded", "deploy.site")
     assert [attempt.outcome for attempt in shown.attempts] == ["succeeded"]
-    log = await house.doors.runs.log(run)
+    log = await house.doors.runs.log(run, ME)
     assert log.over
-    assert (await house.doors.runs.log(run, log.next)).over
+    assert (await house.doors.runs.log(run, ME, log.next)).over
 
 
 async def test_a_log_comes_in_parts_and_says_when_it_is_over(house: House) -> None:
@@ -128,13 +128,13 @@ async def test_a_log_comes_in_parts_and_says_when_it_is_over(house: House) -> No
     )
     fired = await house.doors.firing.deploy("w", ME)
     run = fired.results[0].run or ""
-    assert not (await house.doors.runs.log(run)).over
+    assert not (await house.doors.runs.log(run, ME)).over
     await house.work()
-    await house.doors.runs.retry(run)
+    await house.doors.runs.retry(run, ME)
     await house.work()
     parts, after = [], -1
     while not parts or not parts[-1].over:
-        parts.append(await house.doors.runs.log(run, after))
+        parts.append(await house.doors.runs.log(run, ME, after))
         after = parts[-1].next
     lines = [line for part in parts for chunk in part.chunks for line in chunk.lines]
     assert lines.count("x" * 16_000) == 100
@@ -148,12 +148,12 @@ async def test_a_run_that_failed_can_be_tried_again_and_one_that_succeeded_canno
     fired = await house.doors.firing.deploy("bad", ME)
     run = fired.results[0].run or ""
     await house.work()
-    failed = await house.doors.runs.show(run)
+    failed = await house.doors.runs.show(run, ME)
     assert failed.run.state == "failed"
     assert failed.next_command == f"tinyforge run logs {run}"
-    assert (await house.doors.runs.retry(run)).run.state in STATES
+    assert (await house.doors.runs.retry(run, ME)).run.state in STATES
     await house.work()
-    assert [a.number for a in (await house.doors.runs.show(run)).attempts] == [1, 2]
+    assert [a.number for a in (await house.doors.runs.show(run, ME)).attempts] == [1, 2]
 
 
 async def test_what_has_ended_cannot_be_cancelled_or_repeated(house: House) -> None:
@@ -162,7 +162,7 @@ async def test_what_has_ended_cannot_be_cancelled_or_repeated(house: House) -> N
     run = fired.results[0].run or ""
     await house.work()
     with pytest.raises(Refused, match="has ended: succeeded") as refused:
-        await house.doors.runs.retry(run)
+        await house.doors.runs.retry(run, ME)
     assert refused.value.fix == "tinyforge deploy site"
     with pytest.raises(Refused, match="has ended: succeeded"):
         await house.doors.runs.cancel(run, ME)
@@ -179,17 +179,17 @@ async def test_a_queued_run_is_cancelled(house: House) -> None:
 async def test_runs_are_listed_newest_first_page_by_page(house: House) -> None:
     await house.apply()
     runs = [(await house.doors.firing.deploy("site", ME)).results[0].run for _ in range(5)]
-    first = await house.doors.runs.find(Wanted(workload="site", limit=3))
-    rest = await house.doors.runs.find(Wanted(workload="site", limit=3, before=first.next))
+    first = await house.doors.runs.find(Wanted(workload="site", limit=3), ME)
+    rest = await house.doors.runs.find(Wanted(workload="site", limit=3, before=first.next), ME)
     assert [run.id for run in [*first.items, *rest.items]] == runs[::-1]
     assert rest.next is None
-    superseded = await house.doors.runs.find(Wanted(state="superseded"))
+    superseded = await house.doors.runs.find(Wanted(state="superseded"), ME)
     assert len(superseded.items) == 4
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "run_", "run_0000000000000", "evt_0000000000000"])
 async def test_an_id_that_is_none_is_not_found(house: House, wrong: str) -> None:
     with pytest.raises(NotFound):
-        await house.doors.runs.show(wrong)
+        await house.doors.runs.show(wrong, ME)
     with pytest.raises(NotFound):
-        await house.doors.events.show(wrong.replace("evt", "run"))
+        await house.doors.events.show(wrong.replace("evt", "run"), ME)

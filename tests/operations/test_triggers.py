@@ -9,7 +9,7 @@ from tinyforge.errors import NotFound, Refused
 
 async def test_all_triggers_are_listed_by_name_with_what_they_say(house: House) -> None:
     await house.apply()
-    found = (await house.doors.triggers.find()).items
+    found = (await house.doors.triggers.find(ME)).items
     assert [(one.name, one.says, one.workloads) for one in found] == [
         ("button", "", ["site"]),
         ("nightly", "0 3 * * * Europe/Berlin", ["site"]),
@@ -20,15 +20,15 @@ async def test_all_triggers_are_listed_by_name_with_what_they_say(house: House) 
 async def test_a_row_that_cannot_be_read_leads_to_who_says_how_to_repair_it(house: House) -> None:
     house.by_hand("INSERT INTO triggers(name, kind, config) VALUES ('hand', 'schedule', '{{')")
     await house.pass_time(0)
-    (found,) = (await house.doors.triggers.find()).items
+    (found,) = (await house.doors.triggers.find(ME)).items
     assert (found.state, found.says, found.next_command) == ("broken", "", "tinyforge doctor")
 
 
 async def test_a_list_can_be_narrowed_by_kind_and_state(house: House) -> None:
     await house.apply()
     await house.doors.triggers.pause("often", ME)
-    kinds = (await house.doors.triggers.find(kind="manual")).items
-    paused = (await house.doors.triggers.find(state="paused")).items
+    kinds = (await house.doors.triggers.find(ME, kind="manual")).items
+    paused = (await house.doors.triggers.find(ME, state="paused")).items
     assert [one.name for one in kinds] == ["button"]
     assert [one.name for one in paused] == ["often"]
 
@@ -36,18 +36,18 @@ async def test_a_list_can_be_narrowed_by_kind_and_state(house: House) -> None:
 async def test_a_name_that_is_not_there_is_refused_with_the_nearest(house: House) -> None:
     await house.apply()
     with pytest.raises(NotFound, match="did you mean 'nightly'"):
-        await house.doors.triggers.show("nightli")
+        await house.doors.triggers.show("nightli", ME)
 
 
 async def test_one_trigger_is_shown_with_all_that_belongs_to_it(house: House) -> None:
     await house.apply()
     await house.pass_time(0)
-    shown = await house.doors.triggers.show("often")
+    shown = await house.doors.triggers.show("often", ME)
     assert shown.timing is not None
     assert shown.timing.due_at == rfc3339(BEGIN + 10 * MINUTE)
     assert [binding.workload for binding in shown.bindings] == ["site"]
     assert [event.window for event in shown.events] == [rfc3339(BEGIN)]
-    assert [revision.author for revision in shown.revisions] == [ME]
+    assert [revision.author for revision in shown.revisions] == [ME.actor]
 
 
 async def test_a_paused_trigger_decides_nothing_and_resumes_with_one_fire(house: House) -> None:
@@ -60,7 +60,7 @@ async def test_a_paused_trigger_decides_nothing_and_resumes_with_one_fire(house:
     assert resumed.fired.window == rfc3339(BEGIN + HOUR)
     assert resumed.skipped is not None
     assert (resumed.skipped.count, resumed.skipped.reason) == (5, "paused")
-    assert len((await house.doors.events.find("often")).items) == 2
+    assert len((await house.doors.events.find(ME, "often")).items) == 2
 
 
 async def test_to_pause_twice_changes_nothing_the_second_time(house: House) -> None:

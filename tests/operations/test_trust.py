@@ -39,7 +39,7 @@ async def live(house: House) -> None:
 
 async def test_verify_finds_nothing_where_all_is_well(house: House) -> None:
     await live(house)
-    view = await house.doors.verify.verify()
+    view = await house.doors.verify.verify(ME)
     assert (view.ok, list(view.faults), list(view.open)) == (True, [], [])
     assert (view.checked.triggers, view.checked.epochs) == (2, 3)
     assert view.checked.windows > view.checked.events > 5
@@ -49,7 +49,7 @@ async def test_verify_finds_nothing_where_all_is_well(house: House) -> None:
 async def test_verify_finds_what_was_planted(house: House, fault: str) -> None:
     await live(house)
     house.by_hand(PLANTED[fault].replace("{20 min}", str(BEGIN + 20 * MINUTE)))
-    view = await house.doors.verify.verify()
+    view = await house.doors.verify.verify(ME)
     assert not view.ok
     assert {one.trigger for one in view.faults} <= {"often", "button", "nightly"}
     assert view.next_command.startswith(("tinyforge explain often", "tinyforge event show evt_"))
@@ -58,8 +58,8 @@ async def test_verify_finds_what_was_planted(house: House, fault: str) -> None:
 async def test_verify_of_one_trigger_leaves_the_others_alone(house: House) -> None:
     await live(house)
     house.by_hand(PLANTED["an event deleted"].replace("{20 min}", str(BEGIN + 20 * MINUTE)))
-    assert not (await house.doors.verify.verify("often")).ok
-    assert (await house.doors.verify.verify("nightly")).ok
+    assert not (await house.doors.verify.verify(ME, "often")).ok
+    assert (await house.doors.verify.verify(ME, "nightly")).ok
 
 
 async def test_a_window_that_waits_is_a_fault_only_after_two_ticks_of_a_server(
@@ -68,10 +68,10 @@ async def test_a_window_that_waits_is_a_fault_only_after_two_ticks_of_a_server(
     await house.apply()
     await house.pass_time(0)
     house.clock.advance(10 * MINUTE + 59 * SECOND)
-    early = await house.doors.verify.verify()
+    early = await house.doors.verify.verify(ME)
     assert (early.ok, [one.trigger for one in early.open]) == (True, ["often"])
     house.clock.advance(2 * SECOND)
-    late = await house.doors.verify.verify()
+    late = await house.doors.verify.verify(ME)
     assert not late.ok
     assert late.open[0].oldest == rfc3339(BEGIN + 10 * MINUTE)
 
@@ -82,20 +82,20 @@ async def test_without_a_server_a_window_that_waits_is_no_fault(
     async with open_house(tmp_path_factory.mktemp("resting"), live=False) as resting:
         await resting.apply()
         resting.clock.advance(HOUR)
-        view = await resting.doors.verify.verify()
+        view = await resting.doors.verify.verify(ME)
         assert view.ok
         assert [one.trigger for one in view.open] == ["often"]
 
 
 async def checks(house: House) -> dict[str, CheckView]:
-    return {check.name: check for check in (await house.doors.doctor.examine()).checks}
+    return {check.name: check for check in (await house.doors.doctor.examine(ME)).checks}
 
 
 async def test_doctor_is_content_with_a_healthy_house(house: House) -> None:
     house.folder.chmod(0o700)
     (house.folder / "tinyforge.db").chmod(0o600)
     await live(house)
-    view = await house.doors.doctor.examine()
+    view = await house.doors.doctor.examine(ME)
     assert [check for check in view.checks if check.verdict == "fail"] == []
     assert all(check.fix for check in view.checks if check.verdict != "ok")
 
@@ -144,11 +144,11 @@ async def test_doctor_sees_windows_that_nobody_decides(house: House) -> None:
 
 async def test_health_counts_what_is_there(house: House) -> None:
     await house.apply()
-    view = await house.doors.health.show()
+    view = await house.doors.health.show(ME)
     assert (view.serving, view.ready, view.version) == (True, True, "1.0")
     assert view.counts.triggers == {"manual": 1, "schedule": 2}
     await house.pass_time(0)
-    assert (await house.doors.health.show()).counts.oldest_undecided is None
+    assert (await house.doors.health.show(ME)).counts.oldest_undecided is None
     house.clock.advance(HOUR)
     due = rfc3339(BEGIN + 10 * MINUTE)
-    assert (await house.doors.health.show()).counts.oldest_undecided == due
+    assert (await house.doors.health.show(ME)).counts.oldest_undecided == due

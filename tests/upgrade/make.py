@@ -15,6 +15,7 @@ from pathlib import Path
 import apsw
 
 from tests.engine.house import BEGIN, House, open_house
+from tests.operations.house import ME
 from tinyforge.clock import MINUTE
 from tinyforge.model import RunId
 from tinyforge.store.migrate import SCHEMA
@@ -45,7 +46,7 @@ async def fill(house: House) -> None:
         await house.settle()
     await house.pass_time(6 * MINUTE)
     await house.fire(button)
-    await house.doors.triggers.pause("cron", "somebody")
+    await house.doors.triggers.pause("cron", ME)
     await house.settle()
     await house.pass_time(MINUTE)
     first = (await house.runs())[0]

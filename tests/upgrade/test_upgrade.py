@@ -13,6 +13,7 @@ import apsw
 import pytest
 
 from tests.engine.house import House, open_house
+from tests.operations.house import ME
 from tests.upgrade.make import AT, BUTTON, CRON, ODD, OFTEN, remembered
 from tinyforge.clock import MINUTE
 from tinyforge.errors import DataInUse, NewerSchema, StoreUnavailable
@@ -87,9 +88,9 @@ async def test_every_schema_that_landed_is_remembered_and_opens(
 
 async def everything_is_there(house: House) -> None:
     assert len(await house.windows(OFTEN)) == 6
-    (view,) = (await house.doors.triggers.find(state="paused")).items
+    (view,) = (await house.doors.triggers.find(ME, state="paused")).items
     assert view.name == "cron"
-    (broken,) = (await house.doors.triggers.find(state="broken")).items
+    (broken,) = (await house.doors.triggers.find(ME, state="broken")).items
     assert broken.name == "odd"
     assert await house.windows(ODD) == []
     (event,) = await house.events(BUTTON)

@@ -10,6 +10,7 @@ from litestar import Litestar
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
+from litestar.routes import HTTPRoute
 from litestar.types import HTTPScope
 
 from tinyforge.clock import SECOND, Clock, Micros
@@ -140,7 +141,7 @@ def refuse_undeclared(app: Litestar) -> None:
 
 def _undeclared(app: Litestar) -> Iterator[str]:
     for route in app.routes:
-        handlers = getattr(route, "route_handlers", None) or [route.route_handler]
+        handlers = route.route_handlers if isinstance(route, HTTPRoute) else [route.route_handler]
         for handler in handlers:
             if not _is_open(handler) and not isinstance(handler.opt.get("permission"), Permission):
                 yield route.path
