@@ -190,7 +190,7 @@ def show(data: Path, *words: str) -> None:
     sys.stdout.flush()
 
 
-def where_to_look(data: Path, listen: str) -> None:
+def where_to_look(data: Path) -> None:
     sys.stdout.write(
         f"""
   Look around from a second terminal:
@@ -201,7 +201,7 @@ def where_to_look(data: Path, listen: str) -> None:
     tf run list                  # then: tf run logs RUN
     tf trigger pause every-10s   # then: tf trigger resume every-10s
     tf verify                    # every window has its decision
-    curl -s http://{listen}/metrics | grep tinyforge_windows
+    curl -s --unix-socket {data}/tinyforge.sock http://localhost/metrics | grep tinyforge_windows
 
 """
     )
@@ -221,7 +221,7 @@ def demo(folder: Path, seconds: float, seen: Seen) -> None:
         say("a server starts, with one SQLite file and two schedules of 10 seconds")
         with running(folder, listen) as server:
             wait_until_ready(server, listen, folder / "server.log")
-            where_to_look(data, listen)
+            where_to_look(data)
             say("a second program writes nonsense into the file; the next sweep will see it")
             put_in_a_broken_row(folder)
             watch(folder, server, seconds, seen)

@@ -88,10 +88,11 @@ class Engine:
 
         wait_until(is_healthy, f"{container} is healthy")
 
-    def read(self, address: str) -> str:
+    def read(self, address: str, token: str = "") -> str:
         """Return what a port that a container publishes answers."""
+        proof = ["--oauth2-bearer", token] if token else []
         done = subprocess.run(
-            ["nsenter", f"--net=/proc/{self.number}/ns/net", "curl", "-sf", address],
+            ["nsenter", f"--net=/proc/{self.number}/ns/net", "curl", "-sf", *proof, address],
             capture_output=True,
             text=True,
             check=False,

@@ -21,7 +21,9 @@ def test_a_container_that_may_do_nothing_fires_what_is_due(checkout: Checkout) -
     try:
         engine.wait_until_healthy("tinyforge")
         assert "ok" in engine.read("http://127.0.0.1:8270/healthz")
-        assert "tinyforge_ready 1.0" in engine.read("http://127.0.0.1:8270/metrics")
+        words = ("exec", "tinyforge", "tinyforge", "token", "create", "--role", "metrics")
+        token = engine.docker(*words).strip()
+        assert "tinyforge_ready 1.0" in engine.read("http://127.0.0.1:8270/metrics", token)
         wait_until(lambda: "succeeded" in runs(checkout), "a window fired, and its run succeeded")
         run_id = json.decode(runs(checkout))["items"][0]["id"]
         said = engine.docker("exec", "tinyforge", "tinyforge", "run", "logs", run_id)

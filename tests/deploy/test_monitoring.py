@@ -96,7 +96,7 @@ async def test_every_metric_that_is_asked_for_is_said_by_a_server(
     asked = {name for text in expressions() for name in NAME.findall(text)}
     with place.serving(TINYFORGE_DATABASE=database) as server:
         await asyncio.to_thread(server.until, lambda: server.metric("runs_ended_total") > 1, "runs")
-        _, text = server.read("/metrics")
+        text = server.metrics()
     families = list(text_string_to_metric_families(text))
     samples = {sample.name for family in families for sample in family.samples}
     without_samples = {family.name for family in families} - samples

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.server.place import free_port
 
 MANIFEST = """\
 version: 1
@@ -33,9 +34,9 @@ pytestmark = pytest.mark.slow
 
 
 class Served:
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, bare: int) -> None:
         self.process = process
-        self._port = port
+        self._port, self._bare = port, bare
 
     def lines(self) -> Iterator[Mapping[str, object]]:
         assert self.process.stderr is not None
@@ -50,8 +51,9 @@ class Served:
                 return found
         raise AssertionError(f"the log ended without {message!r}: {found}")
 
-    def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as answer:
+    def get(self, path: str, port: int | None = None) -> str:
+        where = f"http://127.0.0.1:{port or self._port}{path}"
+        with urllib.request.urlopen(where, timeout=10) as answer:
             text: str = answer.read().decode()
             return text
 
@@ -65,7 +67,7 @@ class Served:
         raise AssertionError(f"{name} stayed below {least}")
 
     def metric(self, name: str, **labels: str) -> float | None:
-        for family in text_string_to_metric_families(self.get("/metrics")):
+        for family in text_string_to_metric_families(self.get("/metrics", self._bare)):
             for sample in family.samples:
                 if sample.name == f"tinyforge_{name}" and sample.labels == labels:
                     return sample.value
@@ -75,10 +77,9 @@ class Served:
 @contextmanager
 def served(folder: Path, *flags: str) -> Iterator[Served]:
     (folder / "tinyforge.yaml").write_text(MANIFEST)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port, bare = free_port(), free_port()
     words = ["--data", "data", "--config", "tinyforge.yaml", "--listen", f"127.0.0.1:{port}"]
+    words += ["--metrics-listen", f"127.0.0.1:{bare}"]
     process = subprocess.Popen(
         [sys.executable, "-m", "tinyforge", "serve", *words, *flags],
         cwd=folder,
@@ -87,7 +88,7 @@ def served(folder: Path, *flags: str) -> Iterator[Served]:
     )
     assert process.stderr is not None
     try:
-        yield Served(process, port)
+        yield Served(process, port, bare)
     finally:
         process.terminate()
         process.wait(60)
@@ -120,7 +121,7 @@ def test_a_server_counts_what_it_did(tmp_path: Path) -> None:
         assert server.metric("results_total", outcome="disabled") == 1
         assert server.metric("runs_ended_total", kind="command", state="failed") == 1
         assert server.metric("trigger_fires_total", trigger="often") == 1
-        assert json.loads(server.get("/readyz")) == {"ready": True, "problem": None}
+        assert json.loads(server.get("/readyz")) == {"ready": True}
 
 
 def test_a_server_whose_log_nobody_reads_goes_on(tmp_path: Path) -> None:

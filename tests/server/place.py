@@ -22,6 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.cli.calls import Calls, Said
 from tests.torture import served
 from tests.torture.served import Served, wait_until
+from tinyforge.cli.client import SocketDoor
 from tinyforge.operations.views import EventDetail, EventView, FireView, Page, RunDetail, RunView
 
 Line = Mapping[str, object]
@@ -65,9 +66,17 @@ class Server:
             with closing(refused):
                 return refused.code, refused.read().decode()
 
+    def metrics(self) -> str:
+        """Read them over the socket, which needs no token."""
+        door = SocketDoor(self.served.data)
+        try:
+            return door.ask("GET", "/metrics", None).body.decode()
+        finally:
+            door.close()
+
     def metric(self, name: str) -> float:
         """Return the sum of one metric's samples."""
-        _, text = self.read("/metrics")
+        text = self.metrics()
         return sum(
             sample.value
             for family in text_string_to_metric_families(text)

@@ -28,7 +28,7 @@ def test_what_asks_for_another_place_waits_and_says_why_until_a_server_is_it(pla
     with place.serving("--label", "host=web1", "--label", "disk=ssd") as server:
         server.until_said("RunsEnded", workload="here", state="succeeded")
         server.until(lambda: server.metric("unplaced_runs") == 1, "the run that waits is counted")
-        assert 'tinyforge_server_info{labels="disk=ssd,host=web1"' in server.read("/metrics")[1]
+        assert 'tinyforge_server_info{labels="disk=ssd,host=web1"' in server.metrics()
         assert WHY in place.done("run", "list", "--workload", "there").out
         lately = json.loads(place.done("explain", "often", "--json").out)
         window = lately["decisions"][0]["at"]
