@@ -48,7 +48,9 @@ bindings:
 SCRAPE = """
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 scrape_configs:
-  - {{job_name: tinyforge, static_configs: [{{targets: ["127.0.0.1:{port}"]}}]}}
+  - job_name: tinyforge
+    authorization: {{credentials: {token}}}
+    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
 """
 
 
@@ -153,7 +155,7 @@ def test_promtool_finds_nothing(words: str) -> None:
 async def test_every_panel_shows_something_of_a_server_at_work(place: Place, database: str) -> None:
     with (
         place.serving(TINYFORGE_DATABASE=database) as server,
-        prometheus(place, server.port) as address,
+        prometheus(place, server.port, server.token("metrics")) as address,
     ):
         try:
             await asyncio.to_thread(
@@ -191,10 +193,10 @@ FILLED: Mapping[str, str] = {"$job": "tinyforge", "$instance": ".*", "$__rate_in
 
 
 @contextmanager
-def prometheus(place: Place, port: int) -> Iterator[str]:
+def prometheus(place: Place, port: int, token: str) -> Iterator[str]:
     """Run a Prometheus that reads the server; return its address."""
     config = place.folder / "prometheus.yml"
-    config.write_text(SCRAPE.format(port=port))
+    config.write_text(SCRAPE.format(port=port, token=token))
     address = f"127.0.0.1:{free_port()}"
     words = {
         "--config.file": config,
