@@ -9,6 +9,8 @@ from importlib.metadata import EntryPoint
 from itertools import count
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from tinyforge.errors import InvalidManifest
 from tinyforge.kinds import DeployContext, Match, Matcher, TriggerKind, WorkloadKind
 from tinyforge.manifest.document import read
@@ -16,7 +18,7 @@ from tinyforge.manifest.entries import Document
 from tinyforge.manifest.plan import Plan, Terms, compare
 from tinyforge.model import Binding, Event, Json, Trigger, Workload
 from tinyforge.plugins import Plugins
-from tinyforge.store.port import Catalog
+from tinyforge.store.port import Catalog, EndpointRow, EndpointWrite
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 HERE = "tests.manifest.world"
@@ -116,7 +118,27 @@ class World:
             [row for row in workloads.values() if row.id not in gone],
             [row for row in bindings.values() if row.id not in gone],
         )
+        self._keep_endpoints(plan, gone)
         return plan
+
+    def _keep_endpoints(self, plan: Plan, gone: set[int]) -> None:
+        """Keep what would be sealed as it is, for nobody here has a key."""
+        found: dict[int, EndpointRow | None] = {row.trigger_id: row for row in self.endpoints()}
+        for one in plan.endpoints:
+            if isinstance(one, EndpointWrite):
+                found[one.trigger_id] = one.row
+            else:
+                sealed = one.secret.reveal().encode() if one.secret else one.row.sealed
+                found[one.row.trigger_id] = replace(one.row, sealed=sealed, made_at=1)
+        kept = [row for row in found.values() if row is not None and row.trigger_id not in gone]
+        self.catalog = replace(self.catalog, endpoints=kept)
+
+    def endpoints(self) -> list[EndpointRow]:
+        return list(self.catalog.endpoints)
+
+    def endpoint(self, trigger: str) -> EndpointRow:
+        wanted = self.trigger(trigger).id
+        return next(row for row in self.catalog.endpoints if row.trigger_id == wanted)
 
     def put(self, *rows: Trigger | Workload | Binding) -> None:
         """Put rows in, as the API or a person with SQL does; same id: in its place."""
@@ -162,4 +184,5 @@ class World:
             workloads=workloads,
             bindings=bindings,
             timings=[],
+            endpoints=self.catalog.endpoints,
         )

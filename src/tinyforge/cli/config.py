@@ -86,11 +86,15 @@ def export(
     name: Annotated[
         str | None, Parameter(help="Only what this manifest owns; none: everything.")
     ] = None,
+    endpoints: Annotated[
+        bool, Parameter(help="Also the endpoints that are secrets; keep the file as one.")
+    ] = False,
     shared: Shared = DEFAULT,
 ) -> int:
     out = screen(shared)
+    asked = {"name": name, "endpoints": "true" if endpoints else None}
     with reach(out, Offline.READ) as api:
-        reply = api.get("/manifest/export", ExportView, {"name": name})
+        reply = api.get("/manifest/export", ExportView, asked)
     if shared.json:
         return out.raw(reply.body)
     out.out.write(reply.read().text)

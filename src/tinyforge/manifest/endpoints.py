@@ -34,10 +34,9 @@ ENDS = "its endpoint ends: what is still sent there is answered 404"
 UNSIGNED = "unsigned: whoever has its URL can send; keep it as you keep a password"
 
 
-def read_endpoint(fields: Fields, kind: TriggerKind, *, resolving: bool) -> str | None:
-    """Return `endpoint` as written; a mistake where it would not do. No mistake shows it."""
-    written = fields.text(KEY)
-    if written is None or not isinstance(kind, Receives):
+def checked(written: str, fields: Fields, kind: TriggerKind, *, resolving: bool) -> str | None:
+    """Return an endpoint as written; a mistake where it would not do. No mistake shows it."""
+    if not isinstance(kind, Receives):
         return None
     if names_sealed(written):
         fields.wrong(KEY, f"a sealed secret cannot stand here; {MAKE_ONE}, or write ${{env:NAME}}")

@@ -12,19 +12,26 @@ from tinyforge.manifest.mistakes import quoted, quoted_name
 from tinyforge.manifest.pruning import is_made_by_deploy
 from tinyforge.manifest.scalars import block, scalar
 from tinyforge.manifest.side import R, Row
-from tinyforge.model import Binding, Json
+from tinyforge.model import Binding, Json, Trigger, TriggerId
 from tinyforge.store.definition import binding_form, sparse, trigger_form, workload_form
 from tinyforge.store.port import Catalog
 
+NOTHING: Mapping[TriggerId, str] = {}
+LEFT_OUT = "its endpoint is a secret and left out; --endpoints writes it"
 LONGEST_SIMPLE_KEY = 1_000  # characters; YAML ends at 1,024
 INDENT = "  "
 
 
-def export(catalog: Catalog, owner: str | None = None) -> str:
+def export(
+    catalog: Catalog, owner: str | None = None, opened: Mapping[TriggerId, str] = NOTHING
+) -> str:
     """Return the rows of *owner*, or of all, by name, so that two exports can be compared.
 
     What is broken is left out and named in a comment. What `tinyforge deploy` made is left out.
+    So is an endpoint that is a secret, unless it is among those that are *opened*.
     """
+    told = {row.trigger_id: row.written or row.path for row in catalog.endpoints}
+    endpoints = {**told, **opened}
     triggers: dict[int, str] = {row.id: row.name for row in catalog.triggers}
     workloads: dict[int, str] = {row.id: row.name for row in catalog.workloads}
     by_deploy = {row.id for row in catalog.triggers if is_made_by_deploy(row)}
@@ -33,14 +40,28 @@ def export(catalog: Catalog, owner: str | None = None) -> str:
         _rows(
             "triggers",
             _of(owner, (row for row in catalog.triggers if row.id not in by_deploy)),
-            trigger_form,
+            partial(_with_endpoint, endpoints=endpoints),
         ),
+        _secret_endpoints(_of(owner, catalog.triggers), endpoints),
         _bindings(
             _of(owner, (row for row in catalog.bindings if row.trigger_id not in by_deploy)),
             partial(binding_form, triggers=triggers, workloads=workloads),
         ),
     )
     return "\n".join((*_head(owner), *chain.from_iterable(sections))) + "\n"
+
+
+def _with_endpoint(row: Trigger, endpoints: Mapping[TriggerId, str | None]) -> Json:
+    endpoint = endpoints.get(row.id)
+    return {**trigger_form(row), **({} if endpoint is None else {"endpoint": endpoint})}
+
+
+def _secret_endpoints(
+    rows: Iterable[Trigger], endpoints: Mapping[TriggerId, str | None]
+) -> Iterator[str]:
+    for row in rows:
+        if endpoints.get(row.id, "") is None and not row.broken:
+            yield f"# triggers.{quoted_name(row.name)}: {LEFT_OUT}"
 
 
 def _of(owner: str | None, rows: Iterable[R]) -> list[R]:

@@ -175,9 +175,10 @@ class Rows:
             kind = self._plugins.trigger(found.kind, found.config)
         except InvalidConfig:
             return None  # which is said already
-        if not self._may_name({endpoints.KEY: fields.text(endpoints.KEY)}, fields):
+        written = fields.text(endpoints.KEY)
+        if written is None or not self._may_name({endpoints.KEY: written}, fields):
             return None
-        return endpoints.read_endpoint(fields, kind, resolving=self._resolving)
+        return endpoints.checked(written, fields, kind, resolving=self._resolving)
 
     def _keys_of(self, role: Role, kind: str) -> tuple[str, ...]:
         """Return the keys of *kind* without those that mean the same in every row."""

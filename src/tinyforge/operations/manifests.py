@@ -20,11 +20,11 @@ from tinyforge.manifest.export import export
 from tinyforge.manifest.literals import Literal, Sealing, disused, take_out
 from tinyforge.manifest.plan import Plan, Terms, compare
 from tinyforge.manifest.side import Difference
-from tinyforge.model import Trigger
+from tinyforge.model import Trigger, TriggerId
 from tinyforge.observe.events import ManifestApplied, ManifestRefused, Observe
 from tinyforge.operations.answers import ChangeView, ExportView, FieldView, PlanView, WouldFire
 from tinyforge.operations.audit import Auditor, digests
-from tinyforge.operations.callers import ITSELF, Caller
+from tinyforge.operations.callers import ITSELF, Caller, Permission
 from tinyforge.operations.commands import command
 from tinyforge.operations.fires import Firing
 from tinyforge.operations.patience import persist
@@ -42,6 +42,7 @@ from tinyforge.store.port import (
     Secrecy,
     TimingWrite,
     What,
+    endpoint_context,
 )
 
 REFUSED_FACT = "manifest_refused"
@@ -128,12 +129,30 @@ class Manifests:
         with suppress(StoreUnavailable):  # the mistakes are logged all the same
             await self.store.set_fact(REFUSED_FACT, msgspec.json.encode(refusal).decode())
 
-    async def export(self, caller: Caller, name: str | None = None) -> ExportView:
-        """Return a manifest of all rows, or of those that the manifest *name* owns."""
+    async def export(
+        self, caller: Caller, name: str | None = None, *, endpoints: bool = False
+    ) -> ExportView:
+        """Return a manifest of all rows, or of those that the manifest *name* owns.
+
+        *endpoints*: also those that are secrets; Forbidden where the caller is no admin.
+        """
         caller.must_see_all("an export")
+        if endpoints:
+            caller.must_allow(Permission.CONFIGURE)
         catalog = await self.store.catalog()
         owner = f"manifest:{name}" if name else None
-        return ExportView(text=await asyncio.to_thread(export, catalog, owner))
+        opened = partial(self._opened, catalog) if endpoints else dict[TriggerId, str]
+        text = await asyncio.to_thread(lambda: export(catalog, owner, opened()))
+        return ExportView(text=text)
+
+    def _opened(self, catalog: Catalog) -> dict[TriggerId, str]:
+        """Return the endpoints that are secrets and kept sealed."""
+        keyring = self.vault.keyring
+        return {
+            row.trigger_id: keyring.open(row.sealed, endpoint_context(row.trigger_id)).decode()
+            for row in catalog.endpoints
+            if row.sealed is not None
+        }
 
     async def read(self, request: ManifestRequest, caller: Caller) -> Document:
         """Read in a thread: a large manifest takes longer than a schedule may wait."""

@@ -7,7 +7,8 @@ from litestar.params import JSONBody
 
 from tinyforge.operations.answers import ExportView, PlanView
 from tinyforge.operations.views import ManifestRequest
-from tinyforge.web.routes.parameters import CONFIGURE, READ, Asker, Doors, Text
+from tinyforge.web.reading import truth_of
+from tinyforge.web.routes.parameters import CONFIGURE, READ, Asker, Doors, Text, WithEndpoints
 
 
 @post("/manifest/plan", status_code=200, opt=READ)
@@ -23,9 +24,12 @@ async def apply(doors: Doors, caller: Asker, data: JSONBody[ManifestRequest]) ->
 
 
 @get("/manifest/export", opt=READ)
-async def export(doors: Doors, caller: Asker, name: Text = None) -> ExportView:
+async def export(
+    doors: Doors, caller: Asker, name: Text = None, endpoints: WithEndpoints = None
+) -> ExportView:
     """Return a manifest of everything, or of what the manifest *name* owns."""
-    return await doors.manifests.export(caller, name)
+    asked = truth_of("endpoints", endpoints) is True
+    return await doors.manifests.export(caller, name, endpoints=asked)
 
 
 ROUTES = (plan, apply, export)

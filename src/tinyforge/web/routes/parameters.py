@@ -52,6 +52,10 @@ RunBeing: TypeAlias = Annotated[
 Enabled: TypeAlias = Annotated[
     str | None, QueryParameter(enum=("true", "false"), description="only those switched so")
 ]
+WithEndpoints: TypeAlias = Annotated[
+    str | None,
+    QueryParameter(enum=("true", "false"), description="write those that are secrets too"),
+]
 Before: TypeAlias = Annotated[
     str | None, QueryParameter(description="the `next` of the page before: older ones follow")
 ]
