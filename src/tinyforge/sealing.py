@@ -176,14 +176,21 @@ class Keyring:
         drafted.unlink(missing_ok=True)
         _write_new(drafted, _text(keys))
         drafted.rename(self.path)
+        for left in self.path.parent.glob(f"{self.path.name}.*.new"):  # by what was killed
+            left.unlink(missing_ok=True)
         _flush(self.path.parent)
         self._keys = tuple(keys)
 
     def _cipher(self, key: Key) -> Cipher:
         if key.id not in self._ciphers:
-            module = import_module("cryptography.hazmat.primitives.ciphers.aead")
-            self._ciphers[key.id] = cast("MakesCipher", module.AESGCM)(key.material)
+            self._ciphers[key.id] = cipher_of(key.material)
         return self._ciphers[key.id]
+
+
+def cipher_of(material: bytes) -> Cipher:
+    """Return AES-256-GCM under this key, imported when it is first needed."""
+    module = import_module("cryptography.hazmat.primitives.ciphers.aead")
+    return cast("MakesCipher", module.AESGCM)(material)
 
 
 def key_of(sealed: bytes) -> str:

@@ -25,6 +25,7 @@ from tinyforge.testing.store.keeping import KeepingContract
 from tinyforge.testing.store.logs import LogsContract
 from tinyforge.testing.store.placing import PlacingContract
 from tinyforge.testing.store.queues import QueuesContract
+from tinyforge.testing.store.sealing import SealingContract
 from tinyforge.testing.store.sharing import SharingContract
 from tinyforge.testing.store.site import Bench
 from tinyforge.testing.store.time import TimeContract
@@ -41,6 +42,7 @@ class StoreContract(
     DyingContract,
     ConfiguringContract,
     EndpointsContract,
+    SealingContract,
     TimeContract,
     HandsContract,
     LogsContract,
