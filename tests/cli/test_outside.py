@@ -75,7 +75,12 @@ def test_an_address_that_cannot_be_meant_is_exit_2(call: Calls) -> None:
     [
         (
             "https://f.example.org",
-            {"peer": "127.0.0.1", "source": "203.0.113.9", "is_forwarded": True},
+            {
+                "peer": "127.0.0.1",
+                "source": "203.0.113.9",
+                "is_forwarded": True,
+                "is_trusted": True,
+            },
             "ok",
             "from 203.0.113.9, through 127.0.0.1",
         ),

@@ -132,7 +132,7 @@ class Outside:
 def clients(at: Address, seen: SightingView) -> CheckView:
     """Judge whether the server tells its clients apart."""
     name = "client addresses"
-    if seen.source != seen.peer:
+    if seen.is_trusted and seen.is_forwarded:
         what = f"this call is seen to come from {seen.source}, through {seen.peer}"
         return CheckView(name=name, verdict="ok", what=what)
     if seen.is_forwarded:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, assert_never
 
-import msgspec
 from msgspec import Struct
 
 from tinyforge.changes import Change
 from tinyforge.deliveries import Accepted, Delivery, Ignored, Receives, Refused
+from tinyforge.engine.facts import facts_of
+from tinyforge.engine.payloads import PAYLOAD
 from tinyforge.errors import MatchFailed
 from tinyforge.inbound.body import json_or_form_of
 from tinyforge.kinds import Match, Matcher
@@ -17,6 +18,7 @@ from tinyforge.model import Event, EventId, Json, Outcome, TriggerId
 from tinyforge.operations.views import View
 
 Verdict: TypeAlias = Literal["accepted", "ignored", "refused"]
+TOO_LARGE = "what it changed is too large to be kept"
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
@@ -63,24 +65,28 @@ def try_rules(
             return MatchView(kind=name, verdict="refused", reason=f"{because} ({status})")
         case Ignored(because=because, delivery_id=identity):
             return MatchView(kind=name, verdict="ignored", reason=because, delivery_id=identity)
-        case Accepted():
-            event = _event(found, delivery)
+        case Accepted(changes=changes):
+            facts = facts_of(changes)
+            if facts is None:
+                return MatchView(kind=name, verdict="refused", reason=TOO_LARGE)
+            event = _event(facts, delivery)
             return MatchView(
                 kind=name,
                 verdict="accepted",
                 delivery_id=found.delivery_id,
-                changes=found.changes,
+                changes=changes,
                 results=[_tried(one, event) for one in candidates],
             )
     assert_never(found)
 
 
-def _event(found: Accepted, delivery: Delivery) -> Event:
-    facts: Json = {
-        "changes": [msgspec.to_builtins(change) for change in found.changes],
-        "payload": _payload(delivery),
-    }
-    return Event(id=EventId(0), trigger_id=TriggerId(0), accepted_at=delivery.at, facts=facts)
+def _event(facts: Json, delivery: Delivery) -> Event:
+    return Event(
+        id=EventId(0),
+        trigger_id=TriggerId(0),
+        accepted_at=delivery.at,
+        facts={**facts, PAYLOAD: _payload(delivery)},
+    )
 
 
 def _payload(delivery: Delivery) -> object:

@@ -24,6 +24,7 @@ class Sighting(Struct, frozen=True, kw_only=True):
 
     peer: str
     source: str
+    is_trusted: bool  # the peer is a proxy whose word counts
     is_forwarded: bool  # somebody said with the call whom it is from
 
 
@@ -32,6 +33,7 @@ class SightingView(View, frozen=True, kw_only=True):
     is_seen: bool = False
     peer: str = ""
     source: str = ""
+    is_trusted: bool = False
     is_forwarded: bool = False
 
 
@@ -66,5 +68,6 @@ class Sightings:
             is_seen=True,
             peer=seen.peer,
             source=seen.source,
+            is_trusted=seen.is_trusted,
             is_forwarded=seen.is_forwarded,
         )

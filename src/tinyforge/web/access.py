@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Final, NamedTuple, Protocol, TypeAlias, cast
 
 from litestar import Litestar
 from litestar.connection import ASGIConnection
@@ -18,7 +18,7 @@ from tinyforge.errors import Refused, StoreUnavailable, Unproved
 from tinyforge.observe.events import CallRefused, CallsRefused, Observe
 from tinyforge.operations.admission import Admission
 from tinyforge.operations.callers import Caller, Permission, local
-from tinyforge.web.client_address import Networks, client_address
+from tinyforge.web.client_address import Networks, client_address, is_trusted
 
 Connection: TypeAlias = ASGIConnection[BaseRouteHandler, object, object, State]
 
@@ -30,6 +30,11 @@ OPTIONS: Final = "HTTPRoute.create_options_handler."  # what Litestar adds by it
 OPEN_ROUTES: Final[frozenset[str]] = frozenset()
 
 
+class Seen(NamedTuple):
+    source: str
+    is_through_trusted: bool
+
+
 class Knows(Protocol):
     """Tells a gate who calls."""
 
@@ -37,8 +42,8 @@ class Knows(Protocol):
         """Return who calls. Unproved, StoreUnavailable."""
         ...
 
-    def source_of(self, scope: HTTPScope) -> str:
-        """Return the client's address, as far as is trusted."""
+    def seen(self, scope: HTTPScope) -> Seen:
+        """Return where a call comes from, and whether a proxy may say so."""
         ...
 
     async def is_over(self, scope: HTTPScope) -> Unproved | None:
@@ -55,8 +60,8 @@ class LocalOnly:
         fix = "curl --unix-socket DATA/tinyforge.sock http://localhost/api/v1/health"
         raise Unproved("missing", "this is for the Unix socket alone", fix)
 
-    def source_of(self, scope: HTTPScope) -> str:
-        return client_address(scope, ())
+    def seen(self, scope: HTTPScope) -> Seen:
+        return Seen(client_address(scope, ()), False)
 
     async def is_over(self, _scope: HTTPScope) -> Unproved | None:
         return None
@@ -82,21 +87,21 @@ class Keeper:
     async def caller_of(self, scope: HTTPScope) -> Caller:
         if caller := local_caller(scope):
             return caller
-        source = self.source_of(scope)
+        source = client_address(scope, self.trusted)
         try:
             return await self._by_token(scope, source)
         except Unproved as refused:
             self._count(refused.reason, source)
             raise
 
-    def source_of(self, scope: HTTPScope) -> str:
-        return client_address(scope, self.trusted)
+    def seen(self, scope: HTTPScope) -> Seen:
+        return Seen(client_address(scope, self.trusted), is_trusted(scope, self.trusted))
 
     async def is_over(self, scope: HTTPScope) -> Unproved | None:
         if local_caller(scope):
             return None
         try:
-            await self._by_token(scope, self.source_of(scope))
+            await self._by_token(scope, client_address(scope, self.trusted))
         except Unproved as refused:
             return refused
         except StoreUnavailable:  # it was good a moment ago

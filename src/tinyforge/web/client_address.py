@@ -45,6 +45,13 @@ def client_address(scope: HTTPScope, trusted: Networks) -> str:
     return str(found)
 
 
+def is_trusted(scope: HTTPScope, trusted: Networks) -> bool:
+    """Say whether the peer is a proxy whose word counts."""
+    peer = scope.get("client")
+    found = None if peer is None else _read(peer[0])
+    return found is not None and _is_among(found, trusted)
+
+
 def _hops(scope: HTTPScope) -> Iterable[str]:
     """Yield the hops of all X-Forwarded-For headers, the last one first."""
     lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]

@@ -108,9 +108,11 @@ class Gate:
         """Keep how a call that was announced has come in."""
         peer, mark = scope.get("client"), _header(scope, MARK)
         if self.sightings and mark and peer:
+            seen = self.keeper.seen(scope)
             sighting = Sighting(
                 peer=peer[0],
-                source=self.keeper.source_of(scope),
+                source=seen.source,
+                is_trusted=seen.is_through_trusted,
                 is_forwarded=bool(_header(scope, FORWARDED_FOR)),
             )
             self.sightings.note(mark.decode("latin-1"), sighting)
