@@ -9,7 +9,13 @@ import pytest
 import pytest_asyncio
 
 from tests.kinds.thirdparty.installed import install
+from tests.npm import fetched
 from tests.postgres import own_schema, own_server
+
+OCTOKIT = "@octokit/webhooks-examples@7.6.1"
+OCTOKIT_INTEGRITY = (
+    "De6U3XB6O3DtCa7bKgCMzTHdeopqqZ6SNivMYJnK65ierKL1AnNIA0tkRYCRS7lwGT792d+Ps1WbfHlso6MynQ=="
+)
 
 
 def pytest_configure() -> None:
@@ -30,6 +36,12 @@ def postgres() -> Iterator[str]:
     """Give the address of a PostgreSQL that runs for these tests."""
     with own_server() as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of the payloads that GitHub's own libraries are tested with."""
+    return fetched(tmp_path_factory.mktemp("octokit"), OCTOKIT, OCTOKIT_INTEGRITY)
 
 
 @pytest_asyncio.fixture

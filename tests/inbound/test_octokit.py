@@ -12,15 +12,10 @@ import pytest
 from msgspec import Struct
 
 from tests.inbound.sending import SECRET, sent
-from tests.npm import fetched
 from tinyforge.deliveries import Accepted, Change, Ignored
 from tinyforge.triggers.ghcr import Ghcr
 from tinyforge.triggers.github import GitHub
 
-PACKAGE = "@octokit/webhooks-examples@7.6.1"
-INTEGRITY = (
-    "De6U3XB6O3DtCa7bKgCMzTHdeopqqZ6SNivMYJnK65ierKL1AnNIA0tkRYCRS7lwGT792d+Ps1WbfHlso6MynQ=="
-)
 SOURCES = ["api.github.com", "ghes-31", "ghes-32", "ghes-33", "ghes-34", "ghes-35"]
 KIND = GitHub(secret=SECRET)
 
@@ -28,12 +23,6 @@ KIND = GitHub(secret=SECRET)
 class Examples(Struct, frozen=True):
     name: str
     examples: list[dict[str, object]]
-
-
-@pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the package's folder."""
-    return fetched(tmp_path_factory.mktemp("octokit"), PACKAGE, INTEGRITY)
 
 
 def examples(folder: Path, source: str) -> list[tuple[str, Mapping[str, object]]]:
