@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +20,11 @@ class Asked:
     path: str
     query: str
     body: bytes
-    authorization: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def authorization(self) -> str:
+        return self.headers.get("Authorization", "")
 
 
 @dataclass
@@ -61,9 +65,7 @@ def handler(desk: Desk) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, body: bytes) -> None:
             path, _, query = self.path.partition("?")
-            status, said = desk.answer(
-                Asked(self.command, path, query, body, self.headers["Authorization"] or "")
-            )
+            status, said = desk.answer(Asked(self.command, path, query, body, dict(self.headers)))
             self.send_response(status)
             self.send_header("Content-Type", desk.content_type)
             self.send_header("Content-Length", str(len(said)))

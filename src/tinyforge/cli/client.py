@@ -189,6 +189,7 @@ class SocketDoor:
             ) from problem
 
     def listen(self, path: str, last_id: str) -> Iterator[bytes]:
+        self._connection.close()
         self.connect()
         try:
             self._connection.request("GET", path, None, listening(last_id))
@@ -215,8 +216,9 @@ def listening(last_id: str) -> Mapping[str, str]:
 
 
 def lines_of(response: HTTPResponse) -> Iterator[bytes]:
-    while line := response.readline(LONGEST_LINE):
-        yield line
+    with response:
+        while line := response.readline(LONGEST_LINE):
+            yield line
 
 
 def reason_of(problem: BaseException) -> str:
