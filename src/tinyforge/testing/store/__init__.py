@@ -16,6 +16,7 @@ their types, so that a hand cannot leave a text where a number belongs, `holds_a
 from __future__ import annotations
 
 from tinyforge.testing.store.accepting import AcceptingContract
+from tinyforge.testing.store.admitting import AdmittingContract
 from tinyforge.testing.store.arriving import ArrivingContract
 from tinyforge.testing.store.configuring import ConfiguringContract
 from tinyforge.testing.store.dying import DyingContract
@@ -36,6 +37,7 @@ __all__ = ["Bench", "StoreContract"]
 
 class StoreContract(
     AcceptingContract,
+    AdmittingContract,
     ArrivingContract,
     QueuesContract,
     TurnsContract,
