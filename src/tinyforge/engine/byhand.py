@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from secrets import token_urlsafe
 from typing import Protocol
 
 from msgspec.structs import replace
 
 from tinyforge.clock import Moment
+from tinyforge.deliveries import Receives
 from tinyforge.engine.fanout import FanOut
 from tinyforge.engine.planning import Planner, read_moment
 from tinyforge.errors import Conflict, InvalidConfig, UnknownKind
 from tinyforge.model import Binding, Trigger, TriggerId, Workload
 from tinyforge.observe.events import Happening, Observe, RowBroken, RowRepaired, RowWarned
 from tinyforge.schedule.decision import Notice
+from tinyforge.sealing import Keyring
 from tinyforge.store.definition import binding_form, text_of, trigger_form, workload_form
+from tinyforge.store.endpoints import kept_or_new
 from tinyforge.store.port import (
     BindingWrite,
     BrokenMark,
     Config,
     ConfigChange,
+    Endpoints,
+    EndpointWrite,
     Inspected,
     Replicas,
     Schedules,
@@ -44,7 +50,7 @@ NOTICES = {
 }
 
 
-class Plannable(Config, Schedules, Replicas, Protocol):
+class Plannable(Config, Endpoints, Schedules, Replicas, Protocol):
     """The roles that this room needs."""
 
 
@@ -56,6 +62,7 @@ class _Draft:
     workloads: list[WorkloadWrite] = field(default_factory=list)
     bindings: list[BindingWrite] = field(default_factory=list)
     timings: list[TimingWrite] = field(default_factory=list)
+    endpoints: list[EndpointWrite] = field(default_factory=list)
     broken: list[BrokenMark] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
     left: list[Unplanned] = field(default_factory=list)  # to servers that know their kind
@@ -80,6 +87,7 @@ class HandChanges:
     planner: Planner
     fanout: FanOut
     observe: Observe
+    keyring: Keyring
 
     async def plan(self, now: Moment) -> int:
         """Deal with every row changed by hand; return how many those were."""
@@ -143,6 +151,7 @@ class HandChanges:
                 triggers=draft.triggers,
                 workloads=draft.workloads,
                 bindings=draft.bindings,
+                endpoints=draft.endpoints,
                 timings=draft.timings,
                 broken=draft.broken,
                 planned=planned,
@@ -216,6 +225,18 @@ class HandChanges:
         if text != await self._text_in_force("trigger", trigger.id):
             draft.triggers.append(TriggerWrite(row=sound, text=text))
         self._plan_timing(one, sound, found, now, draft)
+        await self._plan_endpoint(sound, now, draft)
+
+    async def _plan_endpoint(self, trigger: Trigger, now: Moment, draft: _Draft) -> None:
+        """Give a trigger that takes deliveries where to take them, if it has no such place."""
+        if not self.planner.plugins.receives(trigger.kind):
+            return
+        kind = self.planner.plugins.trigger(trigger.kind, trigger.config)
+        unsigned = isinstance(kind, Receives) and kind.is_unsigned
+        found = (await self.store.endpoints_of([trigger.id])).get(trigger.id)
+        made = kept_or_new(found, trigger.id, unsigned=unsigned, new_path=token_urlsafe)
+        if made is not None:
+            draft.endpoints.append(made.written(self.keyring, now))
 
     def _plan_timing(
         self, one: Unplanned, trigger: Trigger, found: Inspected, now: Moment, draft: _Draft

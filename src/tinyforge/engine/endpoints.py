@@ -41,6 +41,12 @@ class DirectoryStore(Endpoints, Schedules, Protocol):
     """The roles that this room needs."""
 
 
+class KnowsSecrets(Protocol):
+    async def refresh(self) -> None:
+        """Know what is sealed in the config in force."""
+        ...
+
+
 @dataclass
 class Directory:
     """Endpoints of the config in force, each read when it is first asked for.
@@ -51,6 +57,7 @@ class Directory:
 
     store: DirectoryStore
     plugins: Plugins
+    secrets: KnowsSecrets
     clock: Clock
     _generation: int | None = None
     _kept: dict[bytes, Endpoint] = field(default_factory=dict)
@@ -69,7 +76,9 @@ class Directory:
         if found is None:
             return None
         endpoint = self._built(found)
-        if generation == self._generation:  # else it may be of the config before
+        if (
+            endpoint is not None and generation == self._generation
+        ):  # else it may be of the config before
             self._kept[sha256] = endpoint
         return endpoint
 
@@ -110,13 +119,19 @@ class Directory:
         """Forget what is of a config before, and return the generation of the one in force."""
         known = self.store.known()
         generation = known.generation if known else await self.store.generation()
+        if generation != self._generation:
+            await self.secrets.refresh()  # before anybody is proved by what it knows
         if generation != self._generation or len(self._kept) >= MOST_KEPT:
             self._kept.clear()
             self._generation = generation
         return generation
 
-    def _built(self, found: FoundEndpoint) -> Endpoint:
+    def _built(self, found: FoundEndpoint) -> Endpoint | None:
+        """Return nothing where a hand has given the trigger a kind that takes no deliveries."""
         trigger = found.trigger
+        is_known = trigger.kind in self.plugins.trigger_kinds()
+        if not trigger.broken and is_known and not self.plugins.receives(trigger.kind):
+            return None
         kind = self._kind(trigger)
         return Endpoint(
             trigger=trigger,

@@ -81,8 +81,8 @@ def assemble(around: Surroundings, settings: Settings) -> Engine:
     logs = LogKeeper(store, clock)
     pacer = Pacer(settings.catch_up_rate or 0)
     decider = Decider(store, fanout, Bounds(store, fanout), pacer, tick_interval)
-    by_hand = HandChanges(store, planner, fanout, observe)
-    directory = Directory(store, plugins, clock)
+    by_hand = HandChanges(store, planner, fanout, observe, vault.keyring)
+    directory = Directory(store, plugins, vault, clock)
     return Engine(
         store=store,
         vault=vault,

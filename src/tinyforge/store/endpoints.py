@@ -94,11 +94,11 @@ def drafted(trigger_id: TriggerId, path: str, *, unsigned: bool, generated: bool
 def kept_or_new(
     found: EndpointRow | None, trigger_id: TriggerId, *, unsigned: bool, new_path: NewPath
 ) -> EndpointDraft | None:
-    """Follow a config that names no endpoint: None where the one that there is stays as it is.
+    """Follow a config that says nothing new: None where the endpoint that there is stays as it is.
 
     One that was open for anybody to read is no secret that an unsigned sender could use.
     """
-    if found is None or found.written is not None or (unsigned and not found.unsigned):
+    if found is None or (unsigned and not found.unsigned):
         path = new_path(UNSIGNED_BYTES if unsigned else SIGNED_BYTES)
         return drafted(trigger_id, path, unsigned=unsigned, generated=True)
     return None if found.unsigned == unsigned else EndpointDraft(row=replace(found, unsigned=False))
