@@ -18,7 +18,7 @@ from tinyforge.schedule import crontab, spec, windows
 from tinyforge.server import process
 from tinyforge.settings import Settings
 from tinyforge.web import allowance, bodies, connection, crowd, gate
-from tinyforge.workloads import facts
+from tinyforge.workloads import facts, http
 
 KIB, MIB = 1 << 10, 1 << 20
 VALUES = {
@@ -101,6 +101,7 @@ VALUES = {
         ),
         ("deliveries of one endpoint", f"{Settings().deliveries_per_second}"),
         ("deliveries of one endpoint", f"{allowance.BURST} s' worth"),
+        ("redirects that an `http` workload follows", f"{http.MOST_REDIRECTS},"),
     ],
 )
 def test_a_limit_is_what_the_page_says(limit: str, value: str) -> None:
