@@ -15,6 +15,7 @@ import apsw
 from tinyforge.clock import SECOND, Micros, Moment
 from tinyforge.engine.runner import Runner
 from tinyforge.engine.ticker import Ticker
+from tinyforge.engine.vault import Vault
 from tinyforge.model import RunState
 from tinyforge.observe.events import Happening
 from tinyforge.operations.answers import PlanView
@@ -86,6 +87,7 @@ class House:
     ticker: Ticker
     runner: Runner
     doors: Operations
+    vault: Vault
     happened: list[Happening] = field(default_factory=list)
 
     async def apply(self, text: str = SITE, **asked: bool) -> PlanView:
@@ -157,4 +159,6 @@ async def open_house(
                 ),
             )
         )
-        yield House(folder, clock, store, engine.ticker, engine.runner, doors, happened)
+        yield House(
+            folder, clock, store, engine.ticker, engine.runner, doors, engine.vault, happened
+        )

@@ -30,6 +30,7 @@ from tinyforge.model import (
     WorkloadId,
 )
 from tinyforge.plugins import Plugins
+from tinyforge.plugins.masks import Masks
 from tinyforge.store.definition import binding_form, trigger_form, workload_form
 from tinyforge.store.endpoints import EndpointDraft, NewPath
 from tinyforge.store.port import (
@@ -93,7 +94,7 @@ def compare(document: Document, catalog: Catalog, terms: Terms) -> Plan:
     check_ends(document, around, terms.plugins, mistakes)
     if not terms.adopt:
         _refuse_others(document, catalog, mistakes)
-    refuse_shared(document.triggers, catalog, mistakes)
+    refuse_shared(document.triggers, catalog, gone.triggers, mistakes)
     if len(mistakes):
         raise mistakes.error()
     workloads = {*around.workloads, *document.workloads}
@@ -233,7 +234,15 @@ class _Comparison:
     def _side(
         self, what: What, wanted: Mapping[str, R], found: Mapping[str, R], form: Callable[[R], Json]
     ) -> Side[R]:
-        return Side(what=what, owner=self._document.owner, wanted=wanted, found=found, form=form)
+        masks = Masks(self._terms.plugins)
+        return Side(
+            what=what,
+            owner=self._document.owner,
+            wanted=wanted,
+            found=found,
+            form=form,
+            shown=partial(masks.form, what),
+        )
 
     def _id_of(self, found: Row | None) -> int:
         return self._terms.new_id() if found is None else found.id

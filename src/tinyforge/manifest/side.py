@@ -53,6 +53,7 @@ class Side(Struct, Generic[R], frozen=True, kw_only=True):
     wanted: Mapping[str, R]  # with the ids of the rows they replace
     found: Mapping[str, R]
     form: Callable[[R], Json]
+    shown: Callable[[Json], Json]  # a form without what is secret in it
 
     def ids(self) -> dict[str, int]:
         """Return the ids of all rows that are or shall be, by name."""
@@ -89,7 +90,7 @@ class Side(Struct, Generic[R], frozen=True, kw_only=True):
             what=self.what,
             name=row.name,
             action=Action.UPDATE if found.managed_by == self.owner else Action.ADOPT,
-            changes=() if is_same else changes(before, after),
+            changes=() if is_same else changes(self.shown(before), self.shown(after)),
             notes=tuple(self._notes(found)),
         )
         is_kept = is_same and not found.broken
@@ -101,7 +102,7 @@ class Side(Struct, Generic[R], frozen=True, kw_only=True):
             what=self.what,
             name=row.name,
             action=Action.CREATE,
-            changes=changes({}, sparse(form)),
+            changes=changes({}, sparse(self.shown(form))),
             notes=notes,
         )
         return Step(difference, Write(row, text_of(form), deleted=False))

@@ -37,6 +37,7 @@ from tinyforge.operations.waiting import Waiting
 from tinyforge.operations.windows import Windows
 from tinyforge.operations.workloads import Workloads
 from tinyforge.plugins import Plugins
+from tinyforge.plugins.masks import Masks
 from tinyforge.store.port import Access
 
 
@@ -98,18 +99,18 @@ class Operations:
 
 
 def open_door(parts: Parts) -> Operations:
-    zone_data = version("tzdata")
+    zone_data, masks = version("tzdata"), Masks(parts.plugins)
     events = Events(parts.store)
     auditor = Auditor(parts.store, parts.clock)
     works = Runs(parts.store, parts.works, parts.clock, auditor)
     firing = Firing(parts.store, parts.fires, events, parts.clock, parts.observe, auditor)
     endpoints = _endpoints(parts, auditor)
-    lists, applying = Lists(parts.store), _manifests(parts, firing, auditor)
+    lists, applying = Lists(parts.store, masks), _manifests(parts, firing, auditor)
     return Operations(
         triggers=Triggers(
-            parts.store, parts.plans, parts.ticks, parts.clock, auditor, endpoints
+            parts.store, parts.plans, parts.ticks, parts.clock, auditor, endpoints, masks
         ),
-        workloads=Workloads(parts.store, works),
+        workloads=Workloads(parts.store, works, masks),
         events=events,
         runs=works,
         firing=firing,

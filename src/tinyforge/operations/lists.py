@@ -27,6 +27,7 @@ from tinyforge.operations.views import (
     TriggerView,
     WorkloadView,
 )
+from tinyforge.plugins.masks import Masks
 from tinyforge.store.port import Inspected, RowFilter, What
 
 READ_AT_ONCE = 1_000
@@ -52,6 +53,7 @@ class Found(Struct, frozen=True, kw_only=True):
 @dataclass(frozen=True)
 class Lists:
     reads: Reads
+    masks: Masks
 
     async def triggers(self, caller: Caller, wanted: Wanted) -> Page[TriggerView]:
         def fits(one: Inspected) -> bool:
@@ -69,7 +71,9 @@ class Lists:
         bound = await self._bound([row.id for row, _ in rows])
         endpoints = await self.reads.endpoints_of([row.id for row, _ in rows])
         views = [
-            trigger_view(row, timing, bound.get(row.id, ()), endpoints.get(row.id))
+            trigger_view(
+                self.masks.trigger(row), timing, bound.get(row.id, ()), endpoints.get(row.id)
+            )
             for row, timing in rows
         ]
         return Page(items=views, next=found.next)
@@ -80,7 +84,8 @@ class Lists:
 
         asked = RowFilter(what="workload", kind=wanted.kind, after=_place("workload", wanted))
         found = await self._page(asked, fits, wanted.limit)
-        views = [workload_view(one.row) for one in found.rows if isinstance(one.row, Workload)]
+        rows = [one.row for one in found.rows if isinstance(one.row, Workload)]
+        views = [workload_view(self.masks.workload(row)) for row in rows]
         return Page(items=views, next=found.next)
 
     async def bindings(self, caller: Caller, wanted: Wanted) -> Page[BindingView]:

@@ -31,6 +31,7 @@ from tinyforge.operations.patience import persist
 from tinyforge.operations.roles import Plans, Reads, Ticks, Vaults
 from tinyforge.operations.views import FireView, ManifestRequest
 from tinyforge.plugins import Plugins
+from tinyforge.plugins.masks import Masks
 from tinyforge.references import Allowance
 from tinyforge.schedule.decision import Notice
 from tinyforge.store.endpoints import EndpointDraft
@@ -139,7 +140,7 @@ class Manifests:
         caller.must_see_all("an export")
         if endpoints:
             caller.must_allow(Permission.CONFIGURE)
-        catalog = await self.store.catalog()
+        catalog = _masked(await self.store.catalog(), Masks(self.plugins))
         owner = f"manifest:{name}" if name else None
         opened = partial(self._opened, catalog) if endpoints else dict[TriggerId, str]
         text = await asyncio.to_thread(lambda: export(catalog, owner, opened()))
@@ -269,6 +270,14 @@ def _refuse_outdated(request: ManifestRequest, catalog: Catalog) -> None:
             "the config has changed since this was planned; nothing is changed",
             "plan it again, and give the generation of that plan",
         )
+
+
+def _masked(catalog: Catalog, masks: Masks) -> Catalog:
+    return msgspec.structs.replace(
+        catalog,
+        triggers=list(map(masks.trigger, catalog.triggers)),
+        workloads=list(map(masks.workload, catalog.workloads)),
+    )
 
 
 def _prepared(

@@ -53,7 +53,7 @@ class Objects:
         revisions = await self.reads.revisions("binding", row.id)
         return BindingDetail(
             binding=view,
-            revisions=[revision_view(one) for one in sorted(revisions, key=lambda r: -r.since)],
+            revisions=[revision_view(one) for one in self.lists.masks.revisions(revisions)],
         )
 
     async def put(self, caller: Caller, target: Target, body: Json) -> bool:

@@ -35,6 +35,7 @@ from tinyforge.operations.views import (
     TriggerState,
     TriggerView,
 )
+from tinyforge.plugins.masks import Masks
 from tinyforge.store.port import Catalog, ConfigChange, EventFilter, Timing, TimingWrite
 
 LATEST_EVENTS = 10
@@ -48,12 +49,13 @@ class Triggers:
     clock: Clock
     auditor: Auditor
     endpoints: Endpoints
+    masks: Masks
 
     async def find(
         self, caller: Caller, kind: str | None = None, state: TriggerState | None = None
     ) -> Page[TriggerView]:
         """Return all triggers by name that the caller sees, or those of this kind and state."""
-        views = await asyncio.to_thread(views_of, await self.reads.catalog())
+        views = await asyncio.to_thread(views_of, await self.reads.catalog(), self.masks)
         seen = [view for view in views if caller.sees_trigger(view.name)]
         wanted = [v for v in seen if kind in (None, v.kind) and state in (None, v.state)]
         return Page(items=wanted)
@@ -66,10 +68,12 @@ class Triggers:
         revisions = await self.reads.revisions("trigger", trigger.id)
         row = (await self.reads.endpoints_of([trigger.id])).get(trigger.id)
         return TriggerDetail(
-            trigger=trigger_view(trigger, timing, [one.workload for one in bindings], row),
+            trigger=trigger_view(
+                self.masks.trigger(trigger), timing, [one.workload for one in bindings], row
+            ),
             timing=timing_view(timing, trigger.config) if timing else None,
             bindings=bindings,
-            revisions=[revision_view(one) for one in sorted(revisions, key=lambda r: -r.since)],
+            revisions=[revision_view(one) for one in self.masks.revisions(revisions)],
             events=[event_view(event, trigger.name) for event in events],
             endpoint=await self.endpoints.view(trigger, caller),
         )
@@ -88,7 +92,9 @@ class Triggers:
         trigger, timing = await self._schedule(name)
         write = self.plans.pause(timing, now := self.clock.now())
         if write is None:
-            return SwitchView(trigger=trigger_view(trigger, timing), changed=False)
+            return SwitchView(
+                trigger=trigger_view(self.masks.trigger(trigger), timing), changed=False
+            )
         entry = self.auditor.entry(caller, "pause_trigger", name, "active", "paused")
         change = ConfigChange(author=caller.actor, timings=[write], entry=entry)
         await self.reads.change(change, now)
@@ -99,7 +105,9 @@ class Triggers:
         trigger, timing = await self._schedule(name)
         write = self.plans.resume(timing, now := self.clock.now())
         if write is None:
-            return SwitchView(trigger=trigger_view(trigger, timing), changed=False)
+            return SwitchView(
+                trigger=trigger_view(self.masks.trigger(trigger), timing), changed=False
+            )
         entry = self.auditor.entry(caller, "resume_trigger", name, "paused", "active")
         change = ConfigChange(author=caller.actor, timings=[write], entry=entry)
         events = await self.reads.change(change, now)
@@ -111,7 +119,7 @@ class Triggers:
         trigger, timing = await self.reads.trigger_named(name)
         decision = write.decision
         skipped = decision.skipped
-        view = trigger_view(trigger, timing)
+        view = trigger_view(self.masks.trigger(trigger), timing)
         return SwitchView(
             trigger=view,
             changed=True,
@@ -140,11 +148,11 @@ class Triggers:
         ]
 
 
-def views_of(catalog: Catalog) -> list[TriggerView]:
+def views_of(catalog: Catalog, masks: Masks) -> list[TriggerView]:
     """Return every trigger by name, with the workloads bound to it."""
     timings = {timing.trigger_id: timing for timing in catalog.timings}
     bound = workloads_by_trigger(catalog)
     return [
-        trigger_view(trigger, timings.get(trigger.id), bound.get(trigger.id, ()))
+        trigger_view(masks.trigger(trigger), timings.get(trigger.id), bound.get(trigger.id, ()))
         for trigger in sorted(catalog.triggers, key=lambda trigger: trigger.name)
     ]

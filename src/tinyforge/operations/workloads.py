@@ -11,6 +11,7 @@ from tinyforge.operations.rendering import binding_view, revision_view, workload
 from tinyforge.operations.roles import Reads
 from tinyforge.operations.runs import Runs
 from tinyforge.operations.views import BindingView, Page, WorkloadDetail, WorkloadView
+from tinyforge.plugins.masks import Masks
 from tinyforge.store.port import Catalog, RunFilter
 
 LATEST_RUNS = 10
@@ -20,10 +21,11 @@ LATEST_RUNS = 10
 class Workloads:
     reads: Reads
     runs: Runs
+    masks: Masks
 
     async def find(self, caller: Caller) -> Page[WorkloadView]:
         """Return all workloads by name that the caller sees."""
-        views = await asyncio.to_thread(_workloads, await self.reads.catalog())
+        views = await asyncio.to_thread(_workloads, await self.reads.catalog(), self.masks)
         return Page(items=[view for view in views if caller.sees_workload(view.name)])
 
     async def bindings(self, caller: Caller) -> Page[BindingView]:
@@ -38,15 +40,16 @@ class Workloads:
         revisions = await self.reads.revisions("workload", workload.id)
         latest = await self.reads.runs(RunFilter(workload_id=workload.id, limit=LATEST_RUNS))
         return WorkloadDetail(
-            workload=workload_view(workload),
+            workload=workload_view(self.masks.workload(workload)),
             bindings=bindings,
-            revisions=[revision_view(one) for one in sorted(revisions, key=lambda r: -r.since)],
+            revisions=[revision_view(one) for one in self.masks.revisions(revisions)],
             runs=await self.runs.views(latest),
         )
 
 
-def _workloads(catalog: Catalog) -> list[WorkloadView]:
-    return [workload_view(row) for row in sorted(catalog.workloads, key=lambda row: row.name)]
+def _workloads(catalog: Catalog, masks: Masks) -> list[WorkloadView]:
+    rows = sorted(catalog.workloads, key=lambda row: row.name)
+    return [workload_view(masks.workload(row)) for row in rows]
 
 
 def _bindings(catalog: Catalog, of: Workload | None = None) -> list[BindingView]:

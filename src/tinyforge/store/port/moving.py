@@ -11,6 +11,7 @@ from msgspec import Struct
 from tinyforge.clock import Moment
 from tinyforge.model import Event, EventId
 from tinyforge.store.port.config import Config
+from tinyforge.store.port.endpoints import Endpoints
 from tinyforge.store.port.history import History
 from tinyforge.store.port.listing import Listing
 
@@ -72,7 +73,7 @@ class Marks(Struct, frozen=True, kw_only=True):
     last_id: int
 
 
-class Ledger(Config, History, Listing, Protocol):
+class Ledger(Config, Endpoints, History, Listing, Protocol):
     """What `verify` reads."""
 
     async def events_by_id(self, ids: Sequence[EventId]) -> dict[EventId, Event]: ...

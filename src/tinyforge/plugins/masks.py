@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 from msgspec.structs import replace
 
 from tinyforge.errors import UnknownKind
-from tinyforge.model import Json, Trigger, Workload
+from tinyforge.model import Json, Revision, Trigger, Workload
 from tinyforge.plugins import Plugins, Role
 from tinyforge.references import masked
 
+ROLES: Mapping[str, Role] = {"trigger": "trigger", "workload": "workload"}
 # of a kind that is not installed here, whose fields nobody can ask
 LIKELY = frozenset({"secret", "secrets", "token", "password", "key"})
 
@@ -36,13 +37,22 @@ class Masks:
         config = self.config("workload", row.kind, row.config)
         return row if config is row.config else replace(row, config=config)
 
-    def revision(self, role: Role, text: str) -> str:
-        """Return the text of a revision, masked as the kind says that it names."""
+    def form(self, role: str, form: Json) -> Json:
+        """Return a row as a manifest writes it; *role* may also be `binding`, which has none."""
+        of = ROLES.get(role)
+        return form if of is None else self.config(of, str(form.get("kind", "")), form)
+
+    def revisions(self, found: Iterable[Revision]) -> list[Revision]:
+        """Return them with their texts masked, the newest first."""
+        masked_ones = [replace(one, text=self._text(one.what, one.text)) for one in found]
+        return sorted(masked_ones, key=lambda one: -one.since)
+
+    def _text(self, role: str, text: str) -> str:
         try:
             form = msgspec.json.decode(text, type=dict[str, object])
         except msgspec.MsgspecError:  # only of a row that was written by hand
             return masked(text)
-        shown = self.config(role, str(form.get("kind", "")), form)
+        shown = self.form(role, form)
         return text if shown is form else msgspec.json.encode(shown).decode()
 
     def _fields(self, role: Role, kind: str) -> frozenset[str]:
