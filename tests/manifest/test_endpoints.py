@@ -245,6 +245,16 @@ def test_two_triggers_may_change_their_endpoints_with_each_other() -> None:
     assert (world.endpoint("a").path, world.endpoint("b").path) == (LONG, SHORT)
 
 
+def test_another_trigger_may_take_over_the_endpoint_of_one_that_goes() -> None:
+    world = World()
+    world.apply(manifest(old=push(f", endpoint: {SHORT}")))
+    renamed = manifest(new=push(f", endpoint: {SHORT}"))
+    with pytest.raises(InvalidManifest, match=r"triggers\.new\.endpoint: is that of old too"):
+        world.plan(renamed)
+    world.apply(renamed, prune=True)
+    assert [row.path for row in world.endpoints()] == [SHORT]
+
+
 def test_an_event_that_a_kind_never_sends_is_a_mistake() -> None:
     text = manifest(hub="kind: dockerhub").replace(
         "workload: site}", "workload: site, match: {events: [image, release]}}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from tinyforge.store.endpoints import EndpointDraft, NewPath, drafted, kept_or_n
 from tinyforge.store.port import Catalog, EndpointRow, EndpointWrite, path_digest
 
 KEY = "endpoint"
+KEYS = (KEY, "max_body")  # that mean the same in every kind that receives
 PATH_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
 SHORTEST_UNSIGNED = 43
 RULE = "22 to 64 of A-Z a-z 0-9 _ -"
@@ -113,12 +114,15 @@ class Follower:
 
 
 def refuse_shared(
-    entries: Mapping[str, TriggerEntry], catalog: Catalog, mistakes: Mistakes
+    entries: Mapping[str, TriggerEntry],
+    catalog: Catalog,
+    gone: Container[str],
+    mistakes: Mistakes,
 ) -> None:
-    """Add a mistake for each endpoint that two triggers would have."""
+    """Add a mistake for each endpoint that two triggers would have once others are *gone*."""
     if all(entry.endpoint is None for entry in entries.values()):
         return
-    names = {row.id: row.name for row in catalog.triggers}
+    names = {row.id: row.name for row in catalog.triggers if row.name not in gone}
     taken = {
         row.sha256: names[row.trigger_id]
         for row in catalog.endpoints
