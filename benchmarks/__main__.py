@@ -26,7 +26,18 @@ from tinyforge.clock import SystemClock, rfc3339
 
 DISK = "disk"
 POSTGRES = ("replicas", "queues", "claims", "rest")
-SUBJECTS = (DISK, "idle", "burst", "lateness", "work", "noop", "manifest", "start", *POSTGRES)
+SUBJECTS = (
+    DISK,
+    "idle",
+    "burst",
+    "lateness",
+    "work",
+    "noop",
+    "hooks",
+    "manifest",
+    "start",
+    *POSTGRES,
+)
 HERE = Path(__file__).parent.parent
 SOURCE = Path(tinyforge.__file__).parent.parent
 

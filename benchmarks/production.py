@@ -33,6 +33,7 @@ from tinyforge.store.sqlite.store import SqliteStore
 
 T = TypeVar("T")
 CLOCK = SystemClock()
+MOST_DELIVERIES = 1_000_000  # of one endpoint per second: no limit is to be measured
 
 
 def run(work: Coroutine[None, None, T]) -> T:
@@ -90,13 +91,17 @@ def operations(engine: Engine, settings: Settings) -> Operations:
 
 
 @asynccontextmanager
-async def served(folder: Path, *more: Observe, concurrency: int = 0) -> AsyncIterator[Server]:
+async def served(
+    folder: Path, *more: Observe, concurrency: int = 0, config: Path | None = None
+) -> AsyncIterator[Server]:
     """Give a whole server over *folder*, started; it is stopped at the end."""
     settings = Settings(
         data=folder,
+        config=config,
         listen=Listen("127.0.0.1", 0),
         grace=0,
         concurrency=concurrency or deploys_at_once(),
+        deliveries_per_second=MOST_DELIVERIES,
     )
     with log_to_nowhere() as log:
         server = Server(settings=settings, clock=CLOCK, plugins=plugins(), listening=[log, *more])

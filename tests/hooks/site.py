@@ -29,7 +29,8 @@ KNOWN = {
     )
 }
 UNKNOWN = "nobody-" + "k" * 40
-RATE = 30  # deliveries per second of one endpoint; 20 times as many at once
+RATE = 60  # deliveries per second of one endpoint; 20 times as many at once
+MOST_SENDERS = 1_000  # connections of one address
 
 MANIFEST = f"""
 workloads:
@@ -93,6 +94,7 @@ class Site:
 def open_site(folder: Path) -> Iterator[Site]:
     place = Place(folder)
     place.write(MANIFEST)
-    words = ("--log-level", "debug", "--deliveries-per-second", str(RATE))
+    words = ["--log-level", "debug", "--deliveries-per-second", str(RATE)]
+    words += ["--connections-per-address", str(MOST_SENDERS)]
     with place.serving(*words, SENDERS_SECRET=SECRET, SENDERS_TOKEN=TOKEN) as server:
         yield Site(place, server)
