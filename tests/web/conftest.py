@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import pytest_asyncio
 
 from tests.operations.house import House, open_house
+from tests.web.server import Running, running_server
 from tinyforge.web.app import create_app
 from tinyforge.web.gate import Gate, Probes
 
@@ -18,6 +20,13 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         await house.apply()
         await house.pass_time(0)
         yield house
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Running]:
+    """Give a server in a process of its own, which the tests share."""
+    with TemporaryDirectory(prefix="tf") as folder, running_server(Path(folder)) as running:
+        yield running
 
 
 @pytest.fixture

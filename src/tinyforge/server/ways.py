@@ -32,6 +32,7 @@ from tinyforge.web.crowd import Crowd
 from tinyforge.web.gate import BareMetrics, Probes
 from tinyforge.web.hooks import Hooks
 from tinyforge.web.listen import serve
+from tinyforge.web.pages import Pages
 from tinyforge.web.sockets import address_of
 
 
@@ -58,7 +59,7 @@ class Ways:
         operations = self._operations(address_of(sockets[-1]))
         app = create_app(operations, probes, self.engine.observe, self._keeper(operations))
         parts = [
-            ("web", serve(self._hooks(app), sockets, self._crowd())),
+            ("web", serve(self._hooks(Pages(app)), sockets, self._crowd())),
             ("uses of tokens", operations.admission.run()),
             ("changes", operations.watching.live.run()),
         ]

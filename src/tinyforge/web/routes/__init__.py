@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar import Router
 
 from tinyforge.web.routes import (
+    about,
     access,
     events,
     keys,
@@ -28,6 +29,7 @@ API = Router(
         *manifests.ROUTES,
         *trust.ROUTES,
         *live.ROUTES,
+        *about.ROUTES,
         *access.ROUTES,
         *keys.ROUTES,
     ],
