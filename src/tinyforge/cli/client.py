@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import socket as sockets
+import sys
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
@@ -86,14 +87,21 @@ class Api:
 
     def pages(self, path: str, query: Query, limit: int) -> Iterator[list[Raw]]:
         """Yield items, newest first, page by page, *limit* in all."""
-        before: str | None = None
+        yield from self._pages(path, query, limit, "before")
+
+    def rows(self, path: str, query: Query, limit: int = sys.maxsize) -> Iterator[list[Raw]]:
+        """Yield items by name, page by page."""
+        yield from self._pages(path, query, limit, "after")
+
+    def _pages(self, path: str, query: Query, limit: int, cursor: str) -> Iterator[list[Raw]]:
+        place: str | None = None
         while limit > 0:
-            asked = {**query, "before": before, "limit": min(limit, PAGE)}
+            asked = {**query, cursor: place, "limit": min(limit, PAGE)}
             page = self.get(path, Pile, asked).read()
             yield page.items[:limit]
             limit -= len(page.items)
-            before = page.next
-            if before is None or not page.items:
+            place = page.next
+            if place is None or not page.items:
                 return
 
     def _ask(self, method: str, path: str, body: bytes | None) -> bytes:

@@ -26,6 +26,8 @@ class Command:
 
 GROUPS = {
     "trigger": "What makes events: list, look, put to rest, fire.",
+    "workload": "What can be deployed.",
+    "binding": "Which trigger deploys which workload.",
     "event": "What happened, and what was decided for it.",
     "key": "What secrets are sealed with.",
     "run": "Deploys: their states, their logs, stop one, do it again.",
@@ -183,6 +185,24 @@ COMMANDS = (
         "Send a signed sample to a trigger's endpoint and show what each binding decides;"
         " nothing is deployed without --deploy.",
         "tinyforge trigger test push --fact branch=main",
+    ),
+    Command(
+        "workload list",
+        "workloads:list_",
+        "List the workloads.",
+        "tinyforge workload list --kind command",
+    ),
+    Command(
+        "workload show",
+        "workloads:show",
+        "Show one workload, its bindings and its latest runs.",
+        "tinyforge workload show site",
+    ),
+    Command(
+        "binding list",
+        "bindings:list_",
+        "List the bindings, each with its rule.",
+        "tinyforge binding list --trigger push",
     ),
     Command(
         "event list",

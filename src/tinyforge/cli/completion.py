@@ -14,6 +14,7 @@ from msgspec import Struct, json
 from tinyforge.cli.client import Api, SocketDoor
 from tinyforge.cli.commands import COMMANDS, GROUPS, Command, build
 from tinyforge.cli.https import RemoteDoor
+from tinyforge.cli.lists import items
 from tinyforge.cli.options import DEFAULT, SWITCHES, VALUED, Shared
 from tinyforge.cli.remote import read_remote
 from tinyforge.cli.screen import screen
@@ -154,12 +155,12 @@ Source: TypeAlias = Callable[[Api], Iterator[Offer]]
 
 
 def _triggers(api: Api) -> Iterator[Offer]:
-    for one in api.get("/triggers", Page[TriggerView]).read().items:
+    for one in items(api.rows("/triggers", {}), TriggerView):
         yield Offer(one.name, one.says or one.kind)
 
 
 def _workloads(api: Api) -> Iterator[Offer]:
-    for one in api.get("/workloads", Page[WorkloadView]).read().items:
+    for one in items(api.rows("/workloads", {}), WorkloadView):
         yield Offer(one.name, one.kind)
 
 

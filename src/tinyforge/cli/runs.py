@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
@@ -56,7 +56,7 @@ def list_(
             return raw_list(out, pages)
         failed: list[RunView] = []
         runs = items(pages, RunView)
-        if not out.table(COLUMNS, (_row(out, one) for one in _noting(failed, runs))):
+        if not show_runs(out, _noting(failed, runs)):
             narrowed = any(wanted.values())
             out.hint("no such runs" if narrowed else "no runs yet")
             out.next("tinyforge run list" if narrowed else "tinyforge trigger list")
@@ -76,6 +76,10 @@ def _say_failed(out: Screen, failed: list[RunView]) -> None:
     for run in failed:
         out.hint(f"the newest that failed: {run.id}: {run.error or 'no reason was given'}")
         out.next(f"tinyforge run logs {run.id}")
+
+
+def show_runs(out: Screen, runs: Iterable[RunView]) -> bool:
+    return out.table(COLUMNS, (_row(out, one) for one in runs))
 
 
 def _row(out: Screen, run: RunView) -> Row:

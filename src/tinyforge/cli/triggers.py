@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
 from msgspec import json
 
+from tinyforge.cli.bindings import show_bindings
 from tinyforge.cli.client import named
 from tinyforge.cli.facts import read_facts
 from tinyforge.cli.firing import NO_FLAGS, FireFlags, report
+from tinyforge.cli.lists import items, raw_list
 from tinyforge.cli.options import DEFAULT, Shared
 from tinyforge.cli.reach import Offline, reach
+from tinyforge.cli.revisions import show_revisions
 from tinyforge.cli.screen import Screen, screen
 from tinyforge.cli.tables import Column, Row
 from tinyforge.operations.views import (
@@ -21,8 +24,6 @@ from tinyforge.operations.views import (
     EventView,
     FireRequest,
     FireView,
-    Page,
-    RevisionView,
     SpanView,
     SwitchView,
     TriggerDetail,
@@ -49,20 +50,34 @@ def list_(
     shared: Shared = DEFAULT,
 ) -> int:
     out = screen(shared)
+    wanted = {"kind": kind, "state": state}
+    broken: list[TriggerView] = []
     with reach(out, Offline.READ) as api:
-        reply = api.get("/triggers", Page[TriggerView], {"kind": kind, "state": state})
-    if shared.json:
-        return out.raw(reply.body)
-    page = reply.read()
-    if not out.table(COLUMNS, (_row(out, trigger) for trigger in page.items)):
-        if kind is None and state is None:
-            out.hint("no triggers")
-            out.hint("next: tinyforge init")  # which takes no --data
-        else:
-            out.hint("no such triggers")
-            out.next("tinyforge trigger list")
-    _say_broken(out, page.items)
+        pages = api.rows("/triggers", wanted)
+        if shared.json:
+            return raw_list(out, pages)
+        triggers = _noting(broken, items(pages, TriggerView))
+        if not out.table(COLUMNS, (_row(out, trigger) for trigger in triggers)):
+            _none(out, narrowed=any(wanted.values()))
+    _say_broken(out, broken)
     return 0
+
+
+def _none(out: Screen, *, narrowed: bool) -> None:
+    if narrowed:
+        out.hint("no such triggers")
+        out.next("tinyforge trigger list")
+    else:
+        out.hint("no triggers")
+        out.hint("next: tinyforge init")  # which takes no --data
+
+
+def _noting(broken: list[TriggerView], triggers: Iterator[TriggerView]) -> Iterator[TriggerView]:
+    """Pass *triggers* on, and keep those that are broken."""
+    for trigger in triggers:
+        if trigger.state == "broken":
+            broken.append(trigger)
+        yield trigger
 
 
 def _row(out: Screen, trigger: TriggerView) -> Row:
@@ -76,8 +91,7 @@ def _row(out: Screen, trigger: TriggerView) -> Row:
     )
 
 
-def _say_broken(out: Screen, triggers: Sequence[TriggerView]) -> None:
-    broken = [trigger for trigger in triggers if trigger.state == "broken"]
+def _say_broken(out: Screen, broken: Sequence[TriggerView]) -> None:
     if broken:
         out.hint(f"{len(broken)} broken: {broken[0].name}: {broken[0].problem}")
         out.next(broken[0].next_command)
@@ -93,7 +107,7 @@ def show(name: str, /, *, shared: Shared = DEFAULT) -> int:
     out.facts(_facts(out, detail))
     _bindings(out, detail.bindings)
     _events(out, detail.events[:LATEST])
-    _revisions(out, detail.revisions[:LATEST])
+    show_revisions(out, detail.revisions[:LATEST])
     out.next(detail.trigger.next_command)
     return 0
 
@@ -140,23 +154,8 @@ def _when(out: Screen, moment: str | None) -> str:
 
 def _bindings(out: Screen, bindings: Sequence[BindingView]) -> None:
     out.line()
-    columns = (Column("BINDING"), Column("WORKLOAD"), Column("MATCH"), Column("STATE", state=True))
-    rows = (
-        (
-            one.name,
-            one.workload,
-            _rule(one),
-            "broken" if one.problem else "active" if one.enabled else "disabled",
-        )
-        for one in bindings
-    )
-    if not out.table(columns, rows):
+    if not show_bindings(out, bindings, "workload"):
         out.line("bound to no workload: add a binding to the manifest")
-
-
-def _rule(binding: BindingView) -> str:
-    match = json.encode(binding.match).decode() if binding.match else ""
-    return " when ".join(part for part in (match, binding.when) if part) or "always"
 
 
 def _events(out: Screen, events: Sequence[EventView]) -> None:
@@ -169,13 +168,6 @@ def _events(out: Screen, events: Sequence[EventView]) -> None:
     rows = ((one.id, out.when(one.window), out.when(one.accepted_at)) for one in events)
     if not out.table(columns, rows):
         out.line("no events yet")
-
-
-def _revisions(out: Screen, revisions: Sequence[RevisionView]) -> None:
-    if revisions:
-        out.line()
-    columns = (Column("REVISION SINCE", whole=True), Column("BY"), Column("CONFIG"))
-    out.table(columns, ((out.when(one.since), one.author, one.text) for one in revisions))
 
 
 def pause(name: str, /, *, shared: Shared = DEFAULT) -> int:

@@ -93,9 +93,8 @@ def _line(out: Screen, message: Message, trigger: str | None, workload: str | No
 def _event(out: Screen, event: EventView, trigger: str | None, workload: str | None) -> str:
     if workload or trigger not in {None, event.trigger}:
         return ""
-    why = f"window {out.when(event.window)}" if event.window else event.actor or ""
-    late = f", late by {show_length(event.late_by_us)}" if event.window else ""
-    words = f"{event.trigger}  {event.id}  {why}{late}"
+    why = f"late by {show_length(event.late_by_us)}" if event.window else event.actor or ""
+    words = f"{event.trigger}  {event.id}  {why}".rstrip()
     return _told_line(out, out.when(event.accepted_at), "event", words)
 
 
