@@ -45,10 +45,12 @@ BAD = {
     "TLS 1.1": "agreed on no encryption from TLS 1.2 on",
     "no TLS at all": "agreed on no encryption from TLS 1.2 on",
 }
+TOKEN = "tf_of_a_test_and_nobody_else"
+heard: list[bytes] = []  # by servers whose certificate was believed
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.readuntil(b"\r\n\r\n")
+    heard.append(await reader.readuntil(b"\r\n\r\n"))
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     await writer.drain()
     writer.close()
@@ -151,6 +153,39 @@ async def test_security_row_37_only_a_good_certificate_is_trusted(
     for name, why in BAD.items():
         assert why in said[name], (name, said[name])
         assert said[name].endswith(" True"), f"{name} would be tried again: {said[name]}"
+
+
+async def listed(folder: Path, port: int) -> tuple[int, str]:
+    """Ask a server elsewhere with the command line; return its exit code and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tinyforge", "trigger", "list"),
+        env={
+            **environment(),
+            "HOME": str(folder),
+            "TINYFORGE_URL": f"https://127.0.0.1:{port}",
+            "TINYFORGE_TOKEN": TOKEN,
+            "TINYFORGE_CA_FILE": str(folder / "ca.pem"),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+async def test_security_row_37_the_command_line_shows_its_token_to_nobody_else(
+    servers: dict[str, int], tmp_path: Path
+) -> None:
+    heard.clear()
+    bad = ("expired", "of another host", "self-signed", "TLS 1.1")
+    said = await asyncio.gather(*(listed(tmp_path, servers[name]) for name in bad))
+    assert {code for code, _ in said} == {1}
+    assert all("not trusted" in words or "no TLS can be spoken" in words for _, words in said), said
+    assert heard == []
+
+    _, words = await listed(tmp_path, servers["good"])
+    assert "not as Tinyforge does" in words
+    assert any(TOKEN.encode() in head for head in heard)
 
 
 async def test_the_server_of_tls_1_1_is_one(servers: dict[str, int]) -> None:
