@@ -27,6 +27,7 @@ API = "/api/v1"
 STREAM = b"text/event-stream"
 HERE = "192.0.2.9"
 Headers = Sequence[tuple[str, str]]
+NOTHING: Mapping[str, object] = {}
 
 
 @dataclass
@@ -69,12 +70,20 @@ class Door:
     happened: list[Happening]
 
     async def knock(
-        self, method: str, path: str, token: str | None = None, *more: tuple[str, str]
+        self,
+        method: str,
+        path: str,
+        token: str | None = None,
+        *more: tuple[str, str],
+        body: object = NOTHING,
+        peer: str = HERE,
     ) -> Answered:
         """Call, and wait for the whole answer; of a stream for its beginning."""
         headers = [("authorization", f"Bearer {token}")] if token is not None else []
         answered = Answered()
-        task = asyncio.create_task(self.call(method, path, [*headers, *more], answered))
+        task = asyncio.create_task(
+            self.call(_scope(method, path, [*headers, *more], peer), answered, body)
+        )
         begun = asyncio.create_task(answered.begun.wait())
         async with asyncio.timeout(20):
             await asyncio.wait([task, begun], return_when=asyncio.FIRST_COMPLETED)
@@ -88,8 +97,9 @@ class Door:
             raise problem
         return answered
 
-    async def call(self, method: str, path: str, headers: Headers, into: Answered) -> None:
-        unread = [b"{}" if method in ("POST", "PUT") else b""]
+    async def call(self, scope: HTTPScope, into: Answered, body: object) -> None:
+        has_body = scope["method"] in ("POST", "PUT")
+        unread = [msgspec.json.encode(body) if has_body else b""]
 
         async def receive() -> HTTPReceiveMessage:
             if unread:
@@ -101,7 +111,7 @@ class Door:
             into.messages.append(message)
             into.begun.set()
 
-        await self.app(_scope(method, path, headers), receive, send)
+        await self.app(scope, receive, send)
 
     async def token(self, role: str, **terms: object) -> str:
         asked = msgspec.convert({"role": role, **terms}, TokenRequest)
@@ -124,7 +134,7 @@ def open_door(house: House, *trusted: str) -> Door:
     return Door(house, create_app(house.doors, probes, happened.append, keeper), happened)
 
 
-def _scope(method: str, path: str, headers: Headers) -> HTTPScope:
+def _scope(method: str, path: str, headers: Headers, peer: str) -> HTTPScope:
     asked, _, query = path.partition("?")
     return cast(
         "HTTPScope",
@@ -144,7 +154,7 @@ def _scope(method: str, path: str, headers: Headers) -> HTTPScope:
                 *((name.encode(), value.encode("latin-1")) for name, value in headers),
             ],
             "server": ("10.0.0.1", 8270),
-            "client": (HERE, 40_000),
+            "client": (peer, 40_000),
             "state": {},
         },
     )
