@@ -42,7 +42,9 @@ GIVE_UP_EVENTS = """
 INSERT INTO results(event_id, binding_id, outcome, reason)
 SELECT e.id, b.id, 'quarantined', ?1 FROM events e
 JOIN bindings b ON b.trigger_id = e.trigger_id AND b.deleted_at IS NULL
-WHERE e.fanned_at IS NULL ON CONFLICT DO NOTHING"""
+WHERE e.fanned_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.event_id = e.id AND r.binding_id = b.id)
+ON CONFLICT DO NOTHING"""
 FAN_OUT_NONE = "UPDATE events SET fanned_at = ?1 WHERE fanned_at IS NULL"
 AUDIT = "SELECT id, at, actor, action, target, before, after, source FROM audit ORDER BY id"
 KEEP_AUDIT = """
