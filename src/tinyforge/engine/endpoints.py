@@ -62,6 +62,7 @@ class Directory:
     _generation: int | None = None
     _kept: dict[bytes, Endpoint] = field(default_factory=dict)
     _uses: dict[TriggerId, EndpointUse] = field(default_factory=dict)
+    _noted: asyncio.Event = field(default_factory=asyncio.Event)
     _never: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def find(self, path_id: str) -> Endpoint | None:
@@ -100,6 +101,8 @@ class Directory:
     async def run(self) -> None:
         """Store what was noted, again and again, until cancelled."""
         while True:
+            await self._noted.wait()
+            self._noted.clear()
             await self.clock.wait(self._never, NOTED_EVERY)
             with suppress(StoreUnavailable):  # the ticker says it; the newest use is kept
                 await self.flush()
@@ -113,6 +116,7 @@ class Directory:
             await self.store.note_endpoint_uses(list(uses.values()))
         except StoreUnavailable:
             self._uses = {**uses, **self._uses}
+            self._noted.set()
             raise
 
     async def _follow(self) -> int:
@@ -151,6 +155,7 @@ class Directory:
         return kind if isinstance(kind, Receives) else None
 
     def _use(self, trigger: Trigger) -> EndpointUse:
+        self._noted.set()
         noted = self._uses.get(trigger.id)
         if noted is None or noted.revision_id != trigger.revision_id:
             noted = EndpointUse(trigger.id, trigger.revision_id, None, None, None, None)

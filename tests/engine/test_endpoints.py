@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace
+
+from tests.engine.arriving import SECRET, at_work, github, push, receive
+from tests.engine.house import BEGIN, House, kinds
+from tests.operations.house import ME as ADMIN
+from tests.postgres import own_schema
+from tinyforge.clock import SECOND
+from tinyforge.engine.endpoints import Directory, Endpoint
+from tinyforge.engine.inbox import Told
+from tinyforge.model import Trigger, TriggerId
+from tinyforge.store.endpoints import drafted
+from tinyforge.store.port import ConfigChange, EndpointRow, EndpointWrite, TriggerWrite
+from tinyforge.store.postgres.house import House as PostgresHouse
+from tinyforge.store.postgres.store import PostgresStore
+from tinyforge.testing.clock import MovableClock
+
+GITHUB = {"secret": SECRET}
+PATH = "p" * 22
+WRONG = "not the secret of anybody"
+
+
+async def row_of(house: House, trigger: int) -> EndpointRow:
+    return (await house.store.endpoints_of([TriggerId(trigger)]))[TriggerId(trigger)]
+
+
+async def path_of(house: House, trigger: int) -> str:
+    path = (await row_of(house, trigger)).path
+    assert path is not None
+    return path
+
+
+async def found(house: House, trigger: int) -> Endpoint:
+    endpoint = await house.engine.directory.find(await path_of(house, trigger))
+    assert endpoint is not None
+    return endpoint
+
+
+async def test_a_trigger_put_in_by_hand_is_given_an_endpoint(house: House) -> None:
+    number = house.trigger("push", "github", **GITHUB)
+    await house.sweep()
+    endpoint = await found(house, number)
+    assert (endpoint.trigger.name, endpoint.enabled, endpoint.unsigned) == ("push", True, False)
+    assert endpoint.max_body == 25 << 20
+    assert (await row_of(house, number)).made_at == house.clock.now()
+
+
+async def test_that_of_a_sender_that_signs_nothing_stands_nowhere(house: House) -> None:
+    number = house.trigger("hub", "dockerhub")
+    await house.sweep()
+    row = await row_of(house, number)
+    assert (row.path, row.unsigned) == (None, True)
+    assert row.sealed is not None
+    sealed_for = (await house.doors.triggers.show("hub", ADMIN)).trigger.id
+    opened = house.engine.vault.keyring.open(row.sealed, f"endpoints/{sealed_for}").decode()
+    assert len(opened) == 43
+    assert hashlib.sha256(opened.encode()).digest() == row.sha256
+    endpoint = await house.engine.directory.find(opened)
+    assert endpoint is not None
+    assert endpoint.unsigned
+    everything = house.read("SELECT quote(path_sha256), path, quote(sealed) FROM endpoints")
+    assert opened not in str(everything)
+    assert opened.encode().hex() not in str(everything).lower()
+
+
+@pytest.mark.parametrize(
+    "path", ["", "x", "x" * 21, "x" * 22, "x" * 65, "ä" * 22, "../../etc/passwd/abcdef", "x" * 9999]
+)
+async def test_what_is_no_endpoint_is_not_found(house: House, path: str) -> None:
+    house.trigger("push", "github", **GITHUB)
+    await house.sweep()
+    assert await house.engine.directory.find(path) is None
+
+
+async def test_an_edit_is_seen_at_the_next_delivery(house: House) -> None:
+    number = house.trigger("push", "github", **GITHUB)
+    await house.sweep()
+    path = await path_of(house, number)
+    assert (await found(house, number)).enabled
+    house.by_hand(f"UPDATE triggers SET enabled = 0 WHERE id = {number}")
+    await house.sweep()
+    assert not (await found(house, number)).enabled
+    assert await path_of(house, number) == path
+    house.by_hand(f"UPDATE triggers SET deleted_at = 1 WHERE id = {number}")
+    await house.sweep()
+    assert await house.engine.directory.find(path) is None
+
+
+async def test_of_a_broken_trigger_nothing_can_be_proved(house: House) -> None:
+    number = house.trigger("push", "github", **GITHUB)
+    await house.sweep()
+    house.by_hand(f"""UPDATE triggers SET config = '{{"secret": ""}}' WHERE id = {number}""")
+    await house.sweep()
+    assert (await found(house, number)).kind is None
+
+
+async def test_a_kind_that_a_hand_changed_to_one_without_takes_nothing(house: House) -> None:
+    number = house.trigger("push", "github", **GITHUB)
+    await house.sweep()
+    path = await path_of(house, number)
+    house.by_hand(f"UPDATE triggers SET kind = 'manual', config = '{{}}' WHERE id = {number}")
+    await house.sweep()
+    assert await house.engine.directory.find(path) is None
+
+
+async def test_each_secret_is_known_by_its_last_use(house: House) -> None:
+    number = house.trigger("push", "github", secret=["other", SECRET])
+    await house.sweep()
+    endpoint = await found(house, number)
+    async with at_work(house):
+        await receive(house, endpoint, github(push(), at=BEGIN))
+    await house.engine.directory.flush()
+    assert (await row_of(house, number)).used == (None, BEGIN)
+    house.engine.directory.too_large(endpoint, 7, BEGIN + SECOND)
+    await house.engine.directory.flush()
+    row = await row_of(house, number)
+    assert (row.used, row.refused_at, row.refused_size) == ((None, BEGIN), BEGIN + SECOND, 7)
+
+
+async def test_what_proves_nothing_uses_no_secret(house: House) -> None:
+    number = house.trigger("push", "github", **GITHUB)
+    await house.sweep()
+    async with at_work(house):
+        said = await receive(house, await found(house, number), github(push(), secret=WRONG))
+    assert said.told is Told.REFUSED
+    await house.engine.directory.flush()
+    assert (await row_of(house, number)).used == (None, None)
+
+
+async def test_a_rehearsal_decides_and_leaves_nothing(house: House) -> None:
+    number = house.trigger("push", "github", **GITHUB)
+    house.bind(number, house.workload("site"), {"branch": "main"})
+    house.bind(number, house.workload("other"), {"branch": "dev"})
+    await house.sweep()
+    endpoint = await found(house, number)
+    sent = github(push(), at=BEGIN)
+    rehearsal = replace(sent, headers={**sent.headers, "x-tinyforge-sample": "rehearse"})
+    async with at_work(house):
+        said = await receive(house, endpoint, rehearsal)
+    assert (said.told, said.event_id) == (Told.ACCEPTED, None)
+    assert [one.result.outcome for one in said.bindings] == ["matched", "not_matched"]
+    await house.engine.directory.flush()
+    assert (await row_of(house, number)).used == (None, None)
+    assert house.read("SELECT count(*) FROM events") == [(0,)]
+    assert house.read("SELECT count(*) FROM deliveries") == [(0,)]
+    assert await house.runs() == []
+
+
+async def test_a_rehearsal_too_must_prove_itself(house: House) -> None:
+    number = house.trigger("push", "github", **GITHUB)
+    await house.sweep()
+    sent = github(push(), secret=WRONG)
+    rehearsal = replace(sent, headers={**sent.headers, "x-tinyforge-sample": "rehearse"})
+    async with at_work(house):
+        said = await receive(house, await found(house, number), rehearsal)
+    assert (said.told, said.status) == (Told.REFUSED, 401)
+
+
+# --- replicas
+
+
+@pytest_asyncio.fixture
+async def pair(postgres: str) -> AsyncIterator[tuple[PostgresStore, PostgresStore]]:
+    async with own_schema(postgres) as url:
+        clock = MovableClock()
+        house = PostgresHouse(clock=clock, version="1.0")
+        async with PostgresStore.open(url, house) as here, PostgresStore.open(url, house) as there:
+            yield here, there
+
+
+class NoSecrets:
+    async def refresh(self) -> None:
+        """Nothing is sealed."""
+
+
+async def test_a_replica_finds_at_once_what_another_has_just_made(
+    pair: tuple[PostgresStore, PostgresStore],
+) -> None:
+    here, there = pair
+    directory = Directory(there, kinds(), NoSecrets(), MovableClock())
+    assert await directory.find(PATH) is None
+    trigger = Trigger(
+        id=TriggerId(here.new_id(BEGIN)), name="push", kind="github", config={"secret": "s"}
+    )
+    row = replace(
+        drafted(trigger.id, PATH, unsigned=False, generated=True).row,
+        made_at=BEGIN,
+    )
+    change = ConfigChange(
+        author="test",
+        triggers=[TriggerWrite(row=trigger, text="{}")],
+        endpoints=[EndpointWrite(trigger_id=trigger.id, row=row)],
+    )
+    await here.change(change, BEGIN)
+    endpoint = await directory.find(PATH)
+    assert endpoint is not None
+    assert endpoint.trigger.name == "push"
