@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from msgspec import json
 
 from tests.cli.calls import Calls
 from tinyforge.cli.systemd import unit
@@ -106,3 +107,15 @@ def test_the_zone_is_the_machines(
     if text:
         (etc / "timezone").write_text(text)
     assert machine_zone(environment, tmp_path) == zone
+
+
+def test_an_example_with_a_secret_is_for_its_owner_alone(call: Calls, tmp_path: Path) -> None:
+    said = call.bare("init", "--example", "deploy-on-push")
+    assert "it holds a secret" in said.err
+    assert (tmp_path / "tinyforge.yaml").stat().st_mode & 0o777 == 0o600
+
+
+def test_programs_are_told_in_json(call: Calls) -> None:
+    assert json.decode(call.bare("init", "--json").out)["wrote"] == "tinyforge.yaml"
+    assert json.decode(call.bare("init", "--list", "--json").out)["examples"] == list(names())
+    assert "ExecStart" in call.bare("init", "--systemd", "--json").out

@@ -6,18 +6,19 @@ import pytest
 
 from tests.docs.tables import CELLS, page
 from tinyforge import model, references
+from tinyforge.cli import client, completion, https, match
 from tinyforge.clock import DAY, MINUTE, SECOND
 from tinyforge.engine import runlog, ticker, watch
 from tinyforge.inbound import body, guard, standard
 from tinyforge.manifest import complaints, entries, mistakes, syntax, text
 from tinyforge.observe import lines, pipe, tally
-from tinyforge.operations import fires, forecasts
+from tinyforge.operations import fires, forecasts, sightings
 from tinyforge.plugins import config
 from tinyforge.rules import braces, condition, globs, reading, rule
 from tinyforge.schedule import crontab, spec, windows
 from tinyforge.server import process
 from tinyforge.settings import Settings
-from tinyforge.web import allowance, bodies, connection, crowd, gate
+from tinyforge.web import access, allowance, bodies, client_address, connection, crowd, gate
 from tinyforge.workloads import facts, http
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -31,6 +32,20 @@ VALUES = {
 @pytest.mark.parametrize(
     ("limit", "value"),
     [
+        ("tokens that live", f"{tokens.MOST_TOKENS:,}"),
+        ("names that a token is narrowed to", f"{tokens.MOST_NAMES} triggers"),
+        (
+            "how long a token lasts",
+            f"{tokens.SHORTEST // MINUTE} min to {tokens.LONGEST // DAY:,} d",
+        ),
+        ("a token that is over", f"{tokens.KEPT // DAY} d"),
+        ("tokens that are looked up at once", f"{admission.LOOKED_UP_AT_ONCE}"),
+        ("when a token was used last", f"{admission.STORED_EACH // MINUTE} min"),
+        ("a revoked token", f"{access.LOOKED_EACH} s"),
+        ("`CallsRefused` in the log", f"{access.SAID_EACH // SECOND} s"),
+        ("a text in the audit", f"{audit.LONGEST_TARGET} characters"),
+        ("a text in the audit", f"{audit.LONGEST_TEXT:,} of before"),
+        ("proxies between", f"{client_address.MOST_HOPS}"),
         ("shortest interval", f"{spec.SHORTEST // SECOND} s"),
         ("longest interval", f"{spec.LONGEST // DAY:,} d"),
         ("spread", f"with cron {spec.LONGEST_CRON_SPREAD // DAY} d"),
@@ -71,6 +86,19 @@ VALUES = {
         ("a list in the server's log", f"{lines.MOST_IDS} entries"),
         ("lines of the server's log that nobody takes", f"{pipe.MOST_WAITING // MIB} MiB"),
         ("triggers named in metrics", f"{tally.MOST_NAMES:,}"),
+        ("an answer of a server elsewhere", f"{https.LARGEST_ANSWER // MIB} MiB"),
+        ("time for a connection", f"{client.CONNECT_PATIENCE} s"),
+        ("time for one answer", f"{client.PATIENCE} s"),
+        ("`tinyforge match`", f"{match.LARGEST_PAYLOAD // MIB} MiB"),
+        ("`tinyforge match`", f"{match.LARGEST_HEADERS // KIB} KiB"),
+        ("what completion offers", f"{completion.MOST} words"),
+        ("what completion offers", f"newest {completion.NEWEST} runs"),
+        ("what completion waits for", f"{completion.PATIENCE} s"),
+        ("calls that `doctor --url` has announced to a server", f"{sightings.MOST} at once"),
+        (
+            "calls that `doctor --url` has announced to a server",
+            f"{sightings.KEPT // SECOND} s",
+        ),
         ("a body", f"{gate.OTHER_BODY // MIB} MiB"),
         ("a body", f"a manifest {gate.MANIFEST_BODY // MIB} MiB"),
         ("time for the headers", f"{connection.HEADER_DEADLINE} s"),

@@ -16,6 +16,7 @@ from msgspec import json
 
 from tinyforge.cli.failure import CalledWrongly
 from tinyforge.cli.options import DEFAULT, Shared
+from tinyforge.cli.remote import URL
 from tinyforge.cli.screen import Screen, screen
 from tinyforge.cli.text import counted
 from tinyforge.errors import InvalidSettings
@@ -47,6 +48,8 @@ NO_FLAGS = MoveFlags()
 def migrate(*, flags: MoveFlags = NO_FLAGS, shared: Shared = DEFAULT) -> int:
     out = screen(shared)
     source, target = _ends(flags, shared)
+    if os.environ.get(URL) and shared.data is None:
+        out.hint(f"{URL} is not looked at: this moves what is on this machine")
     # The whole server is behind this name, and a mistake in the words is said before its import.
     move = cast("Moves", resolve_name("tinyforge.server.moving:run"))
     silent = flags.quiet or shared.json
