@@ -108,7 +108,7 @@ class _Guarded:
 
 def resolve(text: str) -> str:
     """Return *text* with every reference replaced by its value; raise Unresolved."""
-    return Secrets().resolve(text)
+    return REFERENCE.sub(_revealed, text)
 
 
 def resolve_address(text: str) -> str:
@@ -116,6 +116,10 @@ def resolve_address(text: str) -> str:
     if REFERENCE.fullmatch(text):
         return resolve(text)
     return REFERENCE.sub(_quoted, text)
+
+
+def _revealed(found: re.Match[str]) -> str:
+    return found[0][1:] if found[1] else _value(found).reveal()
 
 
 def _quoted(found: re.Match[str]) -> str:
