@@ -12,7 +12,7 @@ from tinyforge.engine import runlog, ticker, watch
 from tinyforge.inbound import body, guard, standard
 from tinyforge.manifest import complaints, entries, mistakes, syntax, text
 from tinyforge.observe import lines, pipe, tally
-from tinyforge.operations import fires, forecasts, sightings
+from tinyforge.operations import admission, audit, fires, forecasts, sightings, tokens
 from tinyforge.plugins import config
 from tinyforge.rules import braces, condition, globs, reading, rule
 from tinyforge.schedule import crontab, spec, windows

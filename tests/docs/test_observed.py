@@ -21,7 +21,12 @@ OF_THE_LOG = {"LogLinesDropped", "LibraryRecord"}
 def everything_counted() -> Metrics:
     tally = Tally(names=True)
     recovered = events.RunsRecovered(requeued=[], interrupted=[])
-    door = events.DeliveryTurnedAway(why="unknown"), events.ConnectionTurnedAway(why="body")
+    refused = events.CallRefused(reason="unknown")
+    door = (
+        refused,
+        events.DeliveryTurnedAway(why="unknown"),
+        events.ConnectionTurnedAway(why="body"),
+    )
     for happening in (CATCH_UP, ends(ended(RunState.FAILED)), refusals(*Outcome), recovered, *door):
         tally(happening)
     tally.set_counts(STANDING, 0)

@@ -17,6 +17,7 @@ from tinyforge.store.port import Access, Token, TokenUse
 
 FORM: Final = re.compile(rf"{BEGINNING}[A-Za-z0-9_-]{{43}}", re.ASCII)
 LOOKED_UP_AT_ONCE: Final = 2  # by strangers too, who must not have all of a database's connections
+STORED_EACH: Final = MINUTE
 FIRST: Final = "tinyforge token create --role admin"
 ANOTHER: Final = "ask an admin for a token, and send it: Authorization: Bearer tft_…"
 
@@ -54,7 +55,7 @@ class Admission:
         """Keep the last uses, each minute and at the end, until cancelled."""
         try:
             while True:
-                await self.clock.wait(self._was_asked, MINUTE)
+                await self.clock.wait(self._was_asked, STORED_EACH)
                 await self.keep_uses()
         finally:
             await self.keep_uses()
