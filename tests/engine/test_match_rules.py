@@ -15,11 +15,11 @@ FAILED = (
     ' Key not found in map : "name"'
 )
 RULES: tuple[tuple[dict[str, object] | None, Outcome, str], ...] = (
-    (None, Outcome.MATCHED, "matched"),
-    ({"branch": "main", "paths": ["web/**"]}, Outcome.MATCHED, "matched"),
+    (None, Outcome.MATCHED, "push main matched"),
+    ({"branch": "main", "paths": ["web/**"]}, Outcome.MATCHED, "push main matched"),
     ({"branch": "dev"}, Outcome.NOT_MATCHED, "branch is main, not dev"),
     ({"paths": "docs/"}, Outcome.NOT_MATCHED, "no changed file under docs/"),
-    ({"when": "event.payload.sender.id == 5"}, Outcome.MATCHED, "matched"),
+    ({"when": "event.payload.sender.id == 5"}, Outcome.MATCHED, "push main matched"),
     (
         {"when": "event.payload.sender.name > 1"},
         Outcome.MATCH_FAILED,

@@ -20,6 +20,8 @@ TOO_LARGE = "its changes are larger than 256 KiB of JSON"
 DISABLED = "the trigger is disabled"
 LACKS_SECRET = "the trigger's secret has no value on the server"  # noqa: S105 - it says so itself
 LEVEL = 1  # of zstd: bodies are many, and short
+LARGE = 256 * 1024  # bytes of a body that is read beside everything else
+COMPRESSOR = zstd.ZstdCompressor(level=LEVEL)  # of the loop's thread, where small ones are read
 
 
 class Endpoint(Protocol):
@@ -90,7 +92,7 @@ def found_to_be(
         facts=facts,
         digest=hashlib.sha256(delivery.body).hexdigest(),
         size=len(delivery.body),
-        packed=zstd.compress(delivery.body, LEVEL),
+        packed=_packed(delivery.body),
         headers=kept_headers(delivery.headers, proofs),
         source=source,
         secret=proof.secret,
@@ -112,6 +114,12 @@ def _fate(endpoint: Endpoint, found: Accepted | Ignored) -> tuple[Fate, str, Jso
 def _turned_down(refused: Refused) -> TurnedDown:
     why = WHY.get(refused.status, "content")
     return TurnedDown(status=refused.status, why=why, reason=refused.because)
+
+
+def _packed(body: bytes) -> bytes:
+    if len(body) > LARGE:
+        return zstd.compress(body, LEVEL)
+    return COMPRESSOR.compress(body, COMPRESSOR.FLUSH_FRAME)
 
 
 def _short(content: str) -> str:

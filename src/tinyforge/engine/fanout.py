@@ -31,6 +31,7 @@ from tinyforge.store.port import (
     Matched,
     Replicas,
     Route,
+    Routes,
     Unmatched,
 )
 
@@ -39,6 +40,7 @@ ATTEMPTS = 5
 MOST_MATCHERS = 10_000
 LONGEST_REASON = 500
 MOST_KINDS = 1_000
+MOST_TRIGGERS = 10_000
 NOTHING = FanOutDone(runs=0, refused=(), results=(), taken=())
 
 
@@ -66,6 +68,8 @@ class FanOut:
         default_factory=OrderedDict
     )
     _idempotent: dict[str, bool | None] = field(default_factory=dict)
+    _ruled: dict[TriggerId, Trigger] = field(default_factory=dict)
+    _generation: int = -1  # of the config by which they are known
 
     async def deliver(self, events: Sequence[Event]) -> list[list[Result]]:
         """Give every binding of every event one result. Harmless the second time."""
@@ -90,7 +94,7 @@ class FanOut:
     async def rehearse(self, event: Event) -> list[Result]:
         """Say what `deliver` would give before queues are looked at, and store nothing."""
         routes = await self.store.routes([event.trigger_id])
-        triggers = await self._triggers([event], routes.rows)
+        triggers = await self._triggers([event], routes)
         judged = self.judge(await self._whole([event], routes.rows), routes.rows, triggers)
         results = [
             Result(
@@ -267,7 +271,7 @@ class FanOut:
 
     async def _try_batch(self, events: Sequence[Event], *, told: bool) -> FanOutDone:
         routes = await self.store.routes(sorted({event.trigger_id for event in events}))
-        triggers = await self._triggers(events, routes.rows)
+        triggers = await self._triggers(events, routes)
         ours = [one for one in events if self._is_ours(one, triggers.get(one.trigger_id))]
         if not ours:
             return NOTHING
@@ -321,16 +325,23 @@ class FanOut:
         return await with_payloads(self.store, events, asking) if asking else events
 
     async def _triggers(
-        self, events: Sequence[Event], routes: Sequence[Route]
-    ) -> dict[TriggerId, Trigger]:
-        """Read the triggers of which some binding, or what their events changed, has a rule."""
-        ruled = {route.trigger_id for route in routes if route.rule is not None}
+        self, events: Sequence[Event], routes: Routes
+    ) -> Mapping[TriggerId, Trigger]:
+        """Return the triggers of which some binding, or what their events changed, has a rule.
+
+        They are kept as long as the config is the same.
+        """
+        ruled = {route.trigger_id for route in routes.rows if route.rule is not None}
         ruled |= {event.trigger_id for event in events if _has_changes(event)}
-        wanted = sorted({event.trigger_id for event in events} & ruled)
-        if not wanted:
-            return {}
-        found = await self.store.inspect("trigger", wanted)
-        return {one.row.id: one.row for one in found if isinstance(one.row, Trigger)}
+        wanted = {event.trigger_id for event in events} & ruled
+        if routes.generation != self._generation or len(self._ruled) > MOST_TRIGGERS:
+            self._ruled, self._generation = {}, routes.generation
+        known = self._ruled
+        missing = sorted(number for number in wanted if number not in known)
+        if missing:
+            found = await self.store.inspect("trigger", missing)
+            known.update({one.row.id: one.row for one in found if isinstance(one.row, Trigger)})
+        return {number: known[number] for number in wanted if number in known}
 
 
 def _has_changes(event: Event) -> bool:

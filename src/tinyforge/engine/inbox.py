@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from tinyforge.clock import SECOND, Clock, Micros, Moment
 from tinyforge.deliveries import REHEARSED, TRIED, Delivery, Ignored, Verified
 from tinyforge.engine.endpoints import Endpoint
-from tinyforge.engine.examining import Examined, TurnedDown, examined
+from tinyforge.engine.examining import LARGE, Examined, TurnedDown, examined
 from tinyforge.engine.fanout import FanOut
 from tinyforge.engine.payloads import PAYLOAD, payload_of
 from tinyforge.engine.recent import Fresh, Recent
@@ -35,13 +35,11 @@ from tinyforge.observe.events import (
 from tinyforge.store.port import Arrival, Brought, Config, Fate, History, Received
 from tinyforge.store.port import Inbox as InboxStore
 
-T = TypeVar("T")
-
 TOGETHER = 500  # deliveries in one transaction
 BYTES_TOGETHER = 16 << 20  # of their bodies, compressed
 MOST_WAITING = 4_000
 STORED_WITHIN = 4.0  # seconds: senders wait for five
-LARGE = 256 * 1024  # bytes of a body that is read beside everything else
+LOOK_EVERY = 0.5  # seconds
 AFTER_FAILURE: Micros = SECOND
 MOST_NAMES = 100_000
 LARGEST_FRESH = 1024  # bytes of facts that are kept in memory until the runs begin
@@ -87,19 +85,28 @@ class Needs(InboxStore, Config, History, Protocol):
     """The roles that this room needs."""
 
 
+class Decided(NamedTuple):
+    """An event and its results; None: they were not there in time."""
+
+    event_id: EventId
+    results: Sequence[Result] | None
+
+
+Answer: TypeAlias = StoreUnavailable | Received | Decided
+
+
 class Waiting(NamedTuple):
-    """One arrival on its way into the store; the future holds what it was taken as, or why not."""
+    """One arrival whose sender waits for an answer."""
 
     endpoint: Endpoint
     arrival: Arrival
-    stored: asyncio.Future[Received | StoreUnavailable]
-    decided: asyncio.Future[Sequence[Result]]
+    since: float  # by the loop's clock
+    answer: asyncio.Future[Answer]
 
 
 class Undecided(NamedTuple):
     event: Event
-    endpoint: Endpoint
-    decided: asyncio.Future[Sequence[Result]]
+    answer: asyncio.Future[Answer]
 
 
 SAID: Mapping[Fate, Told] = {
@@ -126,6 +133,8 @@ class Inbox:
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _accepted: asyncio.Event = field(default_factory=asyncio.Event)
     _names: dict[BindingId, str] = field(default_factory=dict)
+    _batch: Sequence[Waiting] = ()  # on its way into the store
+    _timer: asyncio.TimerHandle | None = None
 
     def __post_init__(self) -> None:
         self._turning = Turning(self.clock, self.observe)
@@ -183,24 +192,14 @@ class Inbox:
 
     async def store_waiting(self) -> None:
         """Store one batch of what waits, in one transaction, and tell each what it was taken as."""
-        batch = self._next_batch()
+        self._batch = self._next_batch()
         try:
-            received = await self.store.receive([one.arrival for one in batch], self.clock.now())
-        except StoreUnavailable as problem:
-            self.observe(RecordingFailed(problem=problem.problem))
-            for one in batch:
-                _settle(one.stored, problem)
-            return
-        except BaseException:
-            for one in batch:
-                _settle(one.stored, StoreUnavailable("the server stops"))
+            await self._store(self._batch)
+        except asyncio.CancelledError:
+            _refuse(self._batch, "the server stops")
             raise
-        self._announce(batch, received)
-        for one, taken in zip(batch, received, strict=True):
-            if taken.event is not None:
-                self._undecided.append(Undecided(taken.event, one.endpoint, one.decided))
-            _settle(one.stored, taken)
-        self._accepted.set()
+        finally:
+            self._batch = ()
 
     async def decide_stored(self) -> bool:
         """Fan out one batch of what is stored; False where its results could not be."""
@@ -212,38 +211,76 @@ class Inbox:
             self.observe(RecordingFailed(problem=problem.problem))
             self._undecided.extendleft(reversed(batch))
             return False
-        for one in batch:
-            if one.event.id in results:
-                _settle(one.decided, results[one.event.id])
+        for event, answer in batch:
+            if event.id in results:
+                _settle(answer, Decided(event.id, results[event.id]))
         return True
+
+    async def _store(self, batch: Sequence[Waiting]) -> None:
+        try:
+            received = await self.store.receive([one.arrival for one in batch], self.clock.now())
+        except StoreUnavailable as problem:
+            self.observe(RecordingFailed(problem=problem.problem))
+            _refuse(batch, problem.problem)
+            return
+        except Exception as bug:  # noqa: BLE001 - of one that a store cannot hold; the others can wait for no mending
+            if len(batch) > 1:
+                for one in batch:
+                    await self._store([one])
+                return
+            self.observe(RecordingFailed(problem=f"a delivery cannot be stored: {bug!r}"))
+            _refuse(batch, "this cannot be stored")
+            return
+        self._pass_on(batch, received)
+
+    def _pass_on(self, batch: Sequence[Waiting], received: Sequence[Received]) -> None:
+        """Answer what is decided with that, and have the rest decided."""
+        self._announce(batch, received)
+        accepted: list[Undecided] = []
+        for one, taken in zip(batch, received, strict=True):
+            if taken.event is None:
+                _settle(one.answer, taken)
+            else:
+                accepted.append(Undecided(taken.event, one.answer))
+        if accepted:
+            self._hand_over(accepted)
+
+    def _hand_over(self, accepted: Sequence[Undecided]) -> None:
+        self._undecided.extend(accepted)
+        self._accepted.set()
+        asyncio.get_running_loop().call_later(self.patience, _wait_no_more, accepted)
+
+    def _look_at_the_time(self) -> None:
+        """Let nobody wait for longer than senders do."""
+        loop = asyncio.get_running_loop()
+        on_the_way = [*self._batch, *self._waiting]
+        too_long = loop.time() - STORED_WITHIN
+        _refuse([one for one in on_the_way if one.since <= too_long], "it takes too long")
+        self._timer = loop.call_later(LOOK_EVERY, self._look_at_the_time) if on_the_way else None
 
     # --- one delivery
 
     async def _keep(self, endpoint: Endpoint, found: Examined) -> Reception:
         loop = asyncio.get_running_loop()
-        waiting = Waiting(endpoint, found.arrival, loop.create_future(), loop.create_future())
-        self._waiting.append(waiting)
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append(Waiting(endpoint, found.arrival, loop.time(), answer))
         self._arrived.set()
-        await asyncio.wait((waiting.stored,), timeout=STORED_WITHIN)
-        if not waiting.stored.done():
-            raise StoreUnavailable("it takes too long to store this")
-        taken = waiting.stored.result()
+        if self._timer is None:
+            self._timer = loop.call_later(LOOK_EVERY, self._look_at_the_time)
+        taken = await answer
         if isinstance(taken, StoreUnavailable):
             raise taken
-        if taken.event is not None:
-            return await self._answered(taken.event.id, waiting.decided)
+        if isinstance(taken, Decided):
+            return await self._answered(taken)
         if taken.undeployed and taken.event_id is not None:
-            return await self._decided_anew(taken.event_id, endpoint, found.arrival)
+            return await self._decided_anew(taken.event_id, found.arrival)
         reason = OTHER_BODY if taken.fate is Fate.CONFLICT else taken.reason
         return Reception(told=SAID[taken.fate], event_id=taken.event_id, reason=reason)
 
-    async def _answered(
-        self, event_id: EventId, decided: asyncio.Future[Sequence[Result]]
-    ) -> Reception:
-        await asyncio.wait((decided,), timeout=self.patience)
-        if not decided.done():
-            return Reception(told=Told.PENDING, event_id=event_id)
-        return await self._said(event_id, decided.result())
+    async def _answered(self, decided: Decided) -> Reception:
+        if decided.results is None:
+            return Reception(told=Told.PENDING, event_id=decided.event_id)
+        return await self._said(decided.event_id, decided.results)
 
     async def _said(self, event_id: EventId, results: Sequence[Result]) -> Reception:
         deployed = any(one.outcome is Outcome.MATCHED for one in results)
@@ -254,9 +291,7 @@ class Inbox:
             reason="" if results else "the trigger is bound to no workload",
         )
 
-    async def _decided_anew(
-        self, event_id: EventId, endpoint: Endpoint, arrival: Arrival
-    ) -> Reception:
+    async def _decided_anew(self, event_id: EventId, arrival: Arrival) -> Reception:
         """Decide an event that queued no run under today's bindings, if that makes a difference."""
         before = (await self.store.results([event_id]))[event_id]
         event = replace(await self.store.event(event_id), facts=arrival.facts)
@@ -266,10 +301,12 @@ class Inbox:
         opened = await self.store.reopen(event_id, arrival.facts, self.clock.now())
         if opened is None:
             return Reception(told=Told.DUPLICATE, event_id=event_id)
-        decided: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
-        self._undecided.append(Undecided(opened, endpoint, decided))
-        self._accepted.set()
-        return await self._answered(event_id, decided)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._hand_over([Undecided(opened, answer)])
+        decided = await answer
+        return await self._answered(
+            decided if isinstance(decided, Decided) else Decided(event_id, None)
+        )
 
     async def _rehearsed(self, arrival: Arrival, delivery: Delivery) -> Reception:
         """Say what would be decided, and store nothing."""
@@ -339,6 +376,16 @@ def _in_words(results: Sequence[Result]) -> list[tuple[BindingId, Outcome, str]]
     return sorted((one.binding_id, one.outcome, one.reason) for one in results)
 
 
-def _settle(future: asyncio.Future[T], value: T) -> None:
+def _refuse(batch: Iterable[Waiting], why: str) -> None:
+    for one in batch:
+        _settle(one.answer, StoreUnavailable(why))
+
+
+def _wait_no_more(accepted: Sequence[Undecided]) -> None:
+    for event, answer in accepted:
+        _settle(answer, Decided(event.id, None))
+
+
+def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
     if not future.done():
-        future.set_result(value)
+        future.set_result(answer)

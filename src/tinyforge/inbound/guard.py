@@ -24,7 +24,7 @@ TOKENS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]|:', re.DOTALL)
 DIGITS_TO_ZEROS = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
 LONG_NUMBER = b"0" * 19  # shorter ones fit into 64 bits
 ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-CONTAINERS = frozenset({dict, list})
+CONTAINERS = (dict, list)
 STEPS = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
 
 
@@ -70,13 +70,15 @@ def _without_strings(body: bytes) -> bytes:
 
 
 def _count_keys(value: object) -> int:
-    keys, found = 0, [value]
-    for one in found:  # which grows meanwhile
-        if isinstance(one, dict):
-            keys += len(one)
-            found += [inner for inner in one.values() if type(inner) in CONTAINERS]
-        elif isinstance(one, list):
-            found += [inner for inner in one if type(inner) in CONTAINERS]
+    keys, level = 0, [value] if isinstance(value, CONTAINERS) else []
+    while level:
+        keys += sum(len(one) for one in level if type(one) is dict)
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, CONTAINERS)
+        ]
     return keys
 
 

@@ -10,7 +10,7 @@ from tinyforge.deliveries import Refused
 def at(value: object, path: str) -> object:
     """Return what the names of *path*, with dots between them, lead to; None: nothing."""
     for name in path.split("."):
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             return None
         value = value.get(name)
     return value

@@ -179,7 +179,8 @@ class Sorter:
     def _retake(self, arrival: Arrival, known: Known) -> Received:
         """Decide anew what was no event; what it was before is kept, if that is something else."""
         is_same = (arrival.fate, arrival.reason) == (known.fate, known.reason or "")
-        if is_same or known.decisions >= MOST_DECISIONS:
+        was_now = any(one.number == known.number for one in self.sorted.retaken)
+        if is_same or was_now or known.decisions >= MOST_DECISIONS:
             number = DeliveryId(known.number)
             return Received(number=number, fate=Fate(known.fate), reason=known.reason or "")
         event = self._event(arrival, key_of(arrival))

@@ -9,15 +9,15 @@ import apsw
 from backports import zstd
 
 from tinyforge.clock import Moment
-from tinyforge.errors import NotFound
-from tinyforge.ids import Ids, show
+from tinyforge.errors import Conflict, NotFound, StoreUnavailable
+from tinyforge.ids import show
 from tinyforge.model import DeliveryId, Event, EventId, Json
 from tinyforge.store import arrivals as arriving
 from tinyforge.store.arrivals import DELIVERY_COLUMNS, MOST_DECISIONS, Key, Known, Sorted
 from tinyforge.store.port import Arrival, Brought, Decision, DeliveryFilter, DeliveryRow, Received
 from tinyforge.store.rows import event_of
 from tinyforge.store.sqlite.hot import EVENT_COLUMNS, storing
-from tinyforge.store.sqlite.parts import Parts, ask, text
+from tinyforge.store.sqlite.parts import RETRIES, Parts, ask, text
 
 SMALL = 64 * 1024  # bytes of a body; larger ones have a statement each
 
@@ -43,7 +43,7 @@ STORE = f"""
 INSERT INTO deliveries({DELIVERY_COLUMNS})
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
   value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
-FROM jsonb_each(?1)"""  # noqa: S608 - our own columns
+FROM jsonb_each(?1) WHERE true ON CONFLICT DO NOTHING"""  # noqa: S608 - our own columns
 BODIES = """
 INSERT INTO bodies(delivery_id, at, bytes, packed)
 SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3) FROM jsonb_each(?1)"""
@@ -52,14 +52,15 @@ CONTENTS = """
 INSERT INTO contents(trigger_id, content, until_at, delivery_id)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?1)
 WHERE true ON CONFLICT DO UPDATE
-SET until_at = excluded.until_at, delivery_id = excluded.delivery_id"""
+SET until_at = excluded.until_at, delivery_id = excluded.delivery_id
+WHERE contents.until_at <= ?2"""
 ENDED = """
 INSERT INTO decisions(of_id, n, decided_at, fate, reason)
 SELECT value ->> 0, value ->> 4, value ->> 5, value ->> 6, value ->> 7 FROM jsonb_each(?1)"""
 RETAKEN = """
 UPDATE deliveries SET fate = b.fate, reason = b.reason, event_id = b.event_id, decided_at = ?2
 FROM (SELECT value ->> 0 AS id, value ->> 1 AS fate, value ->> 2 AS reason, value ->> 3 AS event_id
-  FROM jsonb_each(?1)) b WHERE deliveries.id = b.id"""
+  FROM jsonb_each(?1)) b WHERE deliveries.id = b.id AND deliveries.event_id IS NULL"""
 
 UNDEPLOYED = f"""
 SELECT (SELECT count(*) FROM decisions WHERE of_id = e.id) FROM events e
@@ -90,11 +91,36 @@ SELECT event_id, n, binding_id, outcome, reason FROM earlier_results WHERE event
 ORDER BY n, binding_id"""
 
 
+class ArrivedBefore(Conflict):
+    """Something was stored meanwhile that these must know of."""
+
+
 class InboxRows:
     _parts: Parts
 
     async def receive(self, arrivals: Sequence[Arrival], now: Moment) -> list[Received]:
-        return await self._parts.writer.submit(_receiving(arrivals, self._parts.ids, now))
+        for _ in range(RETRIES):
+            found = self._sorted(arrivals, now)
+            try:
+                await self._parts.writer.submit(_storing(found, now))
+            except ArrivedBefore:
+                continue
+            return found.received
+        raise StoreUnavailable("others kept taking the same deliveries")
+
+    def _sorted(self, arrivals: Sequence[Arrival], now: Moment) -> Sorted:
+        """Look for what came before, in the loop's thread: a look is short, and mostly in vain."""
+        look, keys = self._parts.look, arriving.keys_of(arrivals)
+        known: dict[Key, Known] = {}
+        if keys:
+            wanted = (text(keys),)
+            known = arriving.by_key(chain(look(KNOWN_EVENTS, wanted), look(KNOWN, wanted)))
+        conflicts = arriving.conflicts_of(arrivals, known)
+        if conflicts:
+            known |= arriving.by_key(look(KNOWN, (text(conflicts),)))
+        contents = arriving.contents_of(arrivals)
+        same = arriving.by_key(look(SAME, (text(contents), now))) if contents else {}
+        return arriving.Sorter(known, same, self._parts.ids, now).take(arrivals)
 
     async def reopen(self, event_id: EventId, facts: Json, now: Moment) -> Event | None:  # noqa: ARG002 - others keep it
         return await self._parts.writer.submit(lambda db: _reopen(db, event_id, text(facts)))
@@ -138,47 +164,35 @@ class InboxRows:
         return await self._parts.read(query)
 
 
-def _receiving(
-    arrivals: Sequence[Arrival], ids: Ids, now: Moment
-) -> Callable[[apsw.Connection], list[Received]]:
-    keys, contents = arriving.keys_of(arrivals), arriving.contents_of(arrivals)
+def _storing(found: Sorted, now: Moment) -> Callable[[apsw.Connection], None]:
+    """Turn rows into JSON here, so that the writer only executes."""
+    events = storing(found.events, now) if found.events else None
+    deliveries = text(found.deliveries)
+    small = text([(*row[:3], row[3].hex()) for row in found.bodies if row[2] <= SMALL])
+    large = [row for row in found.bodies if row[2] > SMALL]
+    contents, retaken = text(found.contents), text(found.retaken)
 
-    def work(db: apsw.Connection) -> list[Received]:
-        known = _known(db, keys)
-        conflicts = arriving.conflicts_of(arrivals, known)
-        if conflicts:
-            known |= arriving.by_key(ask(db, KNOWN, (text(conflicts),)))
-        same = arriving.by_key(ask(db, SAME, (text(contents), now))) if contents else {}
-        found = arriving.Sorter(known, same, ids, now).take(arrivals)
-        _store(db, found, now)
-        return found.received
+    def work(db: apsw.Connection) -> None:
+        if events is not None and len(events(db)) != len(found.events):
+            raise ArrivedBefore
+        if found.deliveries:
+            _all(db, STORE, (deliveries,), len(found.deliveries))
+            db.execute(BODIES, (small,))
+            for row in large:
+                db.execute(BODY, row)
+        if found.contents:
+            _all(db, CONTENTS, (contents, now), len(found.contents))
+        if found.retaken:
+            _all(db, RETAKEN, (retaken, now), len(found.retaken))
+            db.execute(ENDED, (retaken,))
 
     return work
 
 
-def _known(db: apsw.Connection, keys: Sequence[Key]) -> dict[Key, Known]:
-    if not keys:
-        return {}
-    wanted = (text(keys),)
-    return arriving.by_key(chain(ask(db, KNOWN_EVENTS, wanted), ask(db, KNOWN, wanted)))
-
-
-def _store(db: apsw.Connection, found: Sorted, now: Moment) -> None:
-    if found.events:
-        storing(found.events, now)(db)
-    if found.deliveries:
-        db.execute(STORE, (text(found.deliveries),))
-        small = [(*row[:3], row[3].hex()) for row in found.bodies if row[2] <= SMALL]
-        db.execute(BODIES, (text(small),))
-        for row in found.bodies:
-            if row[2] > SMALL:
-                db.execute(BODY, row)
-    if found.contents:
-        db.execute(CONTENTS, (text(found.contents),))
-    if found.retaken:
-        retaken = text(found.retaken)
-        db.execute(ENDED, (retaken,))
-        db.execute(RETAKEN, (retaken, now))
+def _all(db: apsw.Connection, statement: str, values: tuple[object, ...], rows: int) -> None:
+    db.execute(statement, values)
+    if db.changes() != rows:
+        raise ArrivedBefore
 
 
 def _reopen(db: apsw.Connection, event_id: EventId, facts: str) -> Event | None:
