@@ -15,6 +15,7 @@ from tests.operations.house import ME, House, open_house, request
 from tinyforge.errors import InvalidManifest, KeyMissing, Refused
 from tinyforge.operations.answers import PlanView
 from tinyforge.operations.callers import Caller, Role
+from tinyforge.operations.lists import Wanted
 from tinyforge.references import opened_by, resolve
 
 CANARY, OTHER = "canary-Zk4q8vN1bX7mT2cR", "canary-Yh3w9pL5dJ6sF0aE"
@@ -142,6 +143,11 @@ async def test_the_mask_is_not_taken_for_a_secret(house: House) -> None:
         await house.apply(push('"***"'))
 
 
+async def test_what_is_too_long_for_a_secret_is_refused(house: House) -> None:
+    with pytest.raises(InvalidManifest, match="longer than 64 KiB"):
+        await house.apply(push("x" * (64 * 1024 + 1)))
+
+
 async def test_row_15_of_security_no_view_shows_what_a_hand_wrote_into_the_table(
     house: House,
 ) -> None:
@@ -152,7 +158,7 @@ async def test_row_15_of_security_no_view_shows_what_a_hand_wrote_into_the_table
     plan = await house.doors.manifests.plan(request(push(OTHER)), ME)
     shown = [
         repr(await house.doors.triggers.show("push", ME)),
-        repr(await house.doors.triggers.find(ME)),
+        repr(await house.doors.lists.triggers(ME, Wanted())),
         repr(plan),
         (await house.doors.manifests.export(ME)).text,
         repr(await house.doors.doctor.examine(ME)),

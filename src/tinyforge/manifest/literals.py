@@ -22,6 +22,7 @@ from tinyforge.model import Json, Trigger, Workload
 from tinyforge.plugins import Plugins
 from tinyforge.references import (
     HIDDEN,
+    LARGEST_FILE,
     Secret,
     is_literal,
     names_sealed,
@@ -41,6 +42,7 @@ NOT_HERE = (
 MISPLACED = (
     "a sealed secret stands only where a secret is asked for; write the value, or ${env:NAME}"
 )
+TOO_LONG = f"is longer than {LARGEST_FILE // 1024} KiB, which no secret is; write a shorter one"
 MASK = f"{HIDDEN} is what a secret is shown as; write the secret itself, or a reference"
 
 
@@ -156,8 +158,9 @@ class _Taking:
     def _text(self, text: str, field: _Field, line: int) -> str:
         place = field.place
         if is_literal(text):
-            if text == HIDDEN:
-                self._wrong(line, place.what, place.owner, place.field, MASK)
+            if text == HIDDEN or len(text.encode()) > LARGEST_FILE:
+                what = MASK if text == HIDDEN else TOO_LONG
+                self._wrong(line, place.what, place.owner, place.field, what)
             return self._sealed(spelt_out(text), field)
         if names_sealed(text) and sealed_name(text) not in field.held:
             self._wrong(line, place.what, place.owner, place.field, NOT_HERE.format(text[:60]))
