@@ -1,4 +1,4 @@
-"""A server on the embedded store with schedules that do something you can watch.
+"""A server on the embedded store with schedules and a webhook that do something you can watch.
 
 `make demo` runs it until Ctrl-C; DEMO_SECONDS=60 lets it end by itself, and then its exit code says
 whether everything that it promises was seen. Only the standard library: it calls the server as you
@@ -32,7 +32,8 @@ QUIET = {name: os.environ[name] for name in KEPT if name in os.environ}
 
 SCRIPT = """\
 #!/bin/sh
-echo "deployed for $TINYFORGE_TRIGGER, window $TINYFORGE_EVENT_WINDOW" | tee -a deployed.txt
+about="window ${TINYFORGE_EVENT_WINDOW:-none, commit $TINYFORGE_EVENT_COMMIT}"
+echo "deployed for $TINYFORGE_TRIGGER, $about" | tee -a deployed.txt
 """
 MANIFEST = """\
 version: 1
@@ -43,10 +44,19 @@ workloads:
 triggers:
   every-10s: {{kind: schedule, interval: 10s}}
   call-10s:  {{kind: schedule, interval: 10s, spread: 5s}}
+  push:      {{kind: github, secret: {secret}}}
 bindings:
+  - {{trigger: push, workload: site, match: {{branch: main}}}}
   - {{trigger: every-10s, workload: site}}
   - {{trigger: call-10s, workload: notice}}
 """
+PUSH = {
+    "ref": "refs/heads/main",
+    "before": "a" * 40,
+    "repository": {"full_name": "acme/site"},
+    "pusher": {"name": "ann"},
+    "commits": [],
+}
 
 
 def say(text: str, mark: str = " ") -> None:
@@ -61,10 +71,11 @@ class Seen:
         self.commands = 0
         self.calls = 0
         self.broken = False
+        self.pushes = 0
 
     @property
     def everything(self) -> bool:
-        return self.commands > 0 and self.calls > 0 and self.broken
+        return self.commands > 0 and self.calls > 0 and self.pushes > 0 and self.broken
 
 
 # --- the endpoint that the http workload calls
@@ -142,6 +153,34 @@ def put_in_a_broken_row(folder: Path) -> None:
     database.close()
 
 
+def push(folder: Path, secret: str, seen: Seen) -> None:
+    """Send what GitHub sends after a push, signed by `openssl` and sent by `curl`."""
+    if not (shutil.which("openssl") and shutil.which("curl")):
+        say("no push is sent: that needs openssl and curl", "!")
+        seen.pushes += 1
+        return
+    url = output([*TINYFORGE, "trigger", "url", "push", "--data", str(folder / "data")]).split()[0]
+    body = json.dumps({**PUSH, "after": os.urandom(20).hex()})
+    signed = output(["openssl", "dgst", "-sha256", "-hmac", secret, "-r"], body).split()[0]
+    headers = {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": "push",
+        "X-GitHub-Delivery": os.urandom(8).hex(),
+        "X-Hub-Signature-256": f"sha256={signed}",
+    }
+    given = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+    answer = json.loads(output(["curl", "-sS", *given, "--data-binary", "@-", url], body))
+    say(f"a signed push was sent, and the answer is: {answer['outcome']}", "<")
+    seen.pushes += answer["outcome"] == "accepted"
+
+
+def output(words: list[str], given: str = "") -> str:
+    done = subprocess.run(  # noqa: S603 - our own words
+        words, input=given, env=QUIET, capture_output=True, text=True, check=True, timeout=PATIENCE
+    )
+    return done.stdout
+
+
 # --- what is told of the server's log
 
 
@@ -200,6 +239,8 @@ def where_to_look(data: Path) -> None:
     tf explain every-10s         # what became of its windows
     tf run list                  # then: tf run logs RUN
     tf trigger pause every-10s   # then: tf trigger resume every-10s
+    tf watch                     # what happens, as it happens
+    tf trigger test push         # a signed sample, and what its binding says
     tf verify                    # every window has its decision
     curl -s --unix-socket {data}/tinyforge.sock http://localhost/metrics | grep tinyforge_windows
 
@@ -217,13 +258,16 @@ def demo(folder: Path, seconds: float, seen: Seen) -> None:
     script.write_text(SCRIPT)
     script.chmod(0o755)
     with endpoint(seen) as port:
-        (folder / "tinyforge.yaml").write_text(MANIFEST.format(folder=folder, port=port))
-        say("a server starts, with one SQLite file and two schedules of 10 seconds")
+        secret = os.urandom(16).hex()
+        text = MANIFEST.format(folder=folder, port=port, secret=secret)
+        (folder / "tinyforge.yaml").write_text(text)
+        say("a server starts, with one SQLite file, two schedules of 10 seconds and a webhook")
         with running(folder, listen) as server:
             wait_until_ready(server, listen, folder / "server.log")
             where_to_look(data)
             say("a second program writes nonsense into the file; the next sweep will see it")
             put_in_a_broken_row(folder)
+            push(folder, secret, seen)
             watch(folder, server, seconds, seen)
             say("the server is asked to stop")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,6 +48,8 @@ def test_the_demo_shows_all_that_it_promises_and_ends_by_itself(tmp_path: Path) 
     assert demo.returncode == 0, told
     assert "* every-10s fired" in told
     assert "> deployed for every-10s" in told
+    assert "< a signed push was sent, and the answer is: accepted" in told
+    assert re.search(r"> deployed for push, window none, commit [0-9a-f]{40}", told)
     assert "< the endpoint was called: /refresh, run_" in told
     assert "! the row 'by-hand' is broken" in told
     assert "by-hand    broken" in told
