@@ -21,6 +21,7 @@ from tinyforge.observe.events import (
     RowRepaired,
     SchedulesFired,
 )
+from tinyforge.operations.lists import Wanted
 
 GOOD = 1_000
 ANSWERS = {Outcome.MATCHED, Outcome.MATCH_FAILED, Outcome.UNKNOWN_KIND, Outcome.DISABLED}
@@ -193,12 +194,12 @@ def shown_as_broken(house: House) -> set[tuple[object, object]]:
 
 async def read_everything(house: House) -> None:
     """Ask what people ask; whatever stands in the rows, there is an answer."""
-    triggers = (await house.doors.triggers.find(ME)).items
+    triggers = (await house.doors.lists.triggers(ME, Wanted())).items
     assert len([one for one in triggers if one.problem]) == len(
         [one for one in BROKEN if one[0] == "trigger"]
     )
-    await house.doors.workloads.find(ME)
-    await house.doors.workloads.bindings(ME)
+    await house.doors.lists.workloads(ME, Wanted())
+    await house.doors.lists.bindings(ME, Wanted())
     await house.doors.doctor.examine(ME)
     await house.doors.manifests.export(ME)
     await house.doors.forecasts.preview_all(ME, 3)

@@ -28,6 +28,7 @@ from tinyforge.observe.events import (
 )
 from tinyforge.observe.lines import Level, Line, lines_of
 from tinyforge.observe.metrics import Metrics
+from tinyforge.operations.lists import Wanted
 
 MANY = 300  # more than fit into the room that a file's pages have left
 
@@ -192,7 +193,7 @@ async def test_rule_07_an_interval_that_makes_no_sense_never_fires_and_is_said_o
         await house.pass_time(HOUR)
         assert house.happened.of(RowBroken) == []
         assert await house.events(1) == []
-        (shown,) = (await house.doors.triggers.find(ME, state="broken")).items
+        (shown,) = (await house.doors.lists.triggers(ME, Wanted(state="broken"))).items
         assert shown.name == "odd"
         assert said.problem in (shown.problem or "")
         assert (await house.store.counts()).broken == {"trigger": 1}

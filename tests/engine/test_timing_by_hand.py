@@ -9,6 +9,7 @@ from tests.engine.nonsense import VALUES
 from tests.operations.house import ME
 from tinyforge.clock import DAY, HOUR, MINUTE, SECOND
 from tinyforge.observe.events import RowWarned
+from tinyforge.operations.lists import Wanted
 
 
 @pytest.mark.parametrize("given", ["2026-01-05T11:30:00Z", "2026-01-05T12:30:00.000+01:00"])
@@ -110,7 +111,7 @@ async def test_whatever_stands_in_the_timing_of_one_schedule_the_others_are_on_t
         await house.pass_time(MINUTE)
         assert len(await house.events(other)) == turn + 1
         await house.doors.triggers.show("odd", ME)
-        await house.doors.triggers.find(ME)
+        await house.doors.lists.triggers(ME, Wanted())
     house.by_hand(f"DELETE FROM timing WHERE trigger_id = {number}")
     await house.pass_time(MINUTE)
     await house.pass_time(MINUTE)

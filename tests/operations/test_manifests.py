@@ -8,6 +8,7 @@ from tests.operations.house import ME, SITE, House, request
 from tinyforge.clock import HOUR, MINUTE, SECOND
 from tinyforge.errors import InvalidManifest
 from tinyforge.observe.events import ManifestApplied, ManifestRefused
+from tinyforge.operations.lists import Wanted
 
 WRONG = SITE.replace("interval: 10m", "intervall: 10m").replace("workload: site}", "workload: sit}")
 
@@ -21,7 +22,7 @@ async def test_a_plan_shows_the_difference_and_changes_nothing(house: House) -> 
         ("binding", "create"),
     }
     assert plan.next_command == "tinyforge apply site.yaml"
-    assert not (await house.doors.triggers.find(ME)).items
+    assert not (await house.doors.lists.triggers(ME, Wanted())).items
 
 
 async def test_a_plan_says_what_would_fire_at_once(house: House) -> None:
@@ -44,7 +45,7 @@ async def test_mistakes_come_all_at_once_and_change_nothing(house: House) -> Non
         await house.apply(WRONG)
     assert len(refused.value.mistakes) >= 2
     assert all(mistake.startswith("site.yaml:") for mistake in refused.value.mistakes)
-    assert not (await house.doors.triggers.find(ME)).items
+    assert not (await house.doors.lists.triggers(ME, Wanted())).items
     said = [one for one in house.happened if isinstance(one, ManifestRefused)]
     assert [one.source for one in said] == ["site.yaml"]
 
@@ -95,11 +96,11 @@ async def test_prune_removes_what_is_no_longer_in_the_file_with_what_deploy_made
     await house.apply()
     await house.doors.firing.deploy("site", ME)
     kept = await house.apply("version: 1\n")
-    assert len((await house.doors.triggers.find(ME)).items) == 4
+    assert len((await house.doors.lists.triggers(ME, Wanted())).items) == 4
     assert all("--prune" in note for change in kept.changes for note in change.notes)
     await house.apply("version: 1\n", prune=True)
-    assert not (await house.doors.triggers.find(ME)).items
-    assert not (await house.doors.workloads.find(ME)).items
+    assert not (await house.doors.lists.triggers(ME, Wanted())).items
+    assert not (await house.doors.lists.workloads(ME, Wanted())).items
 
 
 async def test_two_at_once_both_end_well(house: House) -> None:
@@ -109,7 +110,7 @@ async def test_two_at_once_both_end_well(house: House) -> None:
         "triggers: {t: {kind: manual}}\nbindings: [{trigger: t, workload: w}]\n"
     )
     await asyncio.gather(*(house.apply(text) for text in (one, other, one, other, one, other)))
-    found = (await house.doors.triggers.find(ME)).items
+    found = (await house.doors.lists.triggers(ME, Wanted())).items
     assert [(one.name, one.managed_by) for one in found] == [
         ("button", "manifest:one"),
         ("nightly", "manifest:one"),
@@ -119,7 +120,9 @@ async def test_two_at_once_both_end_well(house: House) -> None:
 
 
 async def test_a_trigger_that_leads_nowhere_is_warned_about(house: House) -> None:
-    plan = await house.doors.manifests.plan(request("version: 1\ntriggers: {t: {kind: manual}}\n"), ME)
+    plan = await house.doors.manifests.plan(
+        request("version: 1\ntriggers: {t: {kind: manual}}\n"), ME
+    )
     assert len(plan.warnings) == 1
     assert "no binding leads from it" in plan.warnings[0]
 

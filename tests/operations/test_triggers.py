@@ -5,11 +5,12 @@ import pytest
 from tests.operations.house import BEGIN, ME, House
 from tinyforge.clock import HOUR, MINUTE, SECOND, rfc3339
 from tinyforge.errors import NotFound, Refused
+from tinyforge.operations.lists import Wanted
 
 
 async def test_all_triggers_are_listed_by_name_with_what_they_say(house: House) -> None:
     await house.apply()
-    found = (await house.doors.triggers.find(ME)).items
+    found = (await house.doors.lists.triggers(ME, Wanted())).items
     assert [(one.name, one.says, one.workloads) for one in found] == [
         ("button", "", ["site"]),
         ("nightly", "0 3 * * * Europe/Berlin", ["site"]),
@@ -20,15 +21,15 @@ async def test_all_triggers_are_listed_by_name_with_what_they_say(house: House) 
 async def test_a_row_that_cannot_be_read_leads_to_who_says_how_to_repair_it(house: House) -> None:
     house.by_hand("INSERT INTO triggers(name, kind, config) VALUES ('hand', 'schedule', '{{')")
     await house.pass_time(0)
-    (found,) = (await house.doors.triggers.find(ME)).items
+    (found,) = (await house.doors.lists.triggers(ME, Wanted())).items
     assert (found.state, found.says, found.next_command) == ("broken", "", "tinyforge doctor")
 
 
 async def test_a_list_can_be_narrowed_by_kind_and_state(house: House) -> None:
     await house.apply()
     await house.doors.triggers.pause("often", ME)
-    kinds = (await house.doors.triggers.find(ME, kind="manual")).items
-    paused = (await house.doors.triggers.find(ME, state="paused")).items
+    kinds = (await house.doors.lists.triggers(ME, Wanted(kind="manual"))).items
+    paused = (await house.doors.lists.triggers(ME, Wanted(state="paused"))).items
     assert [one.name for one in kinds] == ["button"]
     assert [one.name for one in paused] == ["often"]
 

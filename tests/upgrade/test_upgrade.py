@@ -18,6 +18,7 @@ from tests.upgrade.make import AT, BUTTON, CRON, ODD, OFTEN, remembered
 from tinyforge.clock import MINUTE
 from tinyforge.errors import DataInUse, NewerSchema, StoreUnavailable
 from tinyforge.model import Outcome, RunState
+from tinyforge.operations.lists import Wanted
 from tinyforge.store.migrate import SCHEMA, migrations
 from tinyforge.store.sqlite.connection import DATABASE
 from tinyforge.store.sqlite.store import SqliteStore
@@ -88,9 +89,9 @@ async def test_every_schema_that_landed_is_remembered_and_opens(
 
 async def everything_is_there(house: House) -> None:
     assert len(await house.windows(OFTEN)) == 6
-    (view,) = (await house.doors.triggers.find(ME, state="paused")).items
+    (view,) = (await house.doors.lists.triggers(ME, Wanted(state="paused"))).items
     assert view.name == "cron"
-    (broken,) = (await house.doors.triggers.find(ME, state="broken")).items
+    (broken,) = (await house.doors.lists.triggers(ME, Wanted(state="broken"))).items
     assert broken.name == "odd"
     assert await house.windows(ODD) == []
     (event,) = await house.events(BUTTON)

@@ -30,9 +30,9 @@ async def test_the_page_asks_nothing_outside_and_works_with_a_token(
         await page.until("document.querySelector('.execute') !== null")
         await page.see("document.querySelector('.execute').click()")
         await page.until(
-            "document.querySelector('.live-responses-table td.response-col_status') !== null"
+            "document.querySelector('.live-responses-table .response .response-col_status') !== null"
         )
-        status = "document.querySelector('.live-responses-table td.response-col_status').innerText"
+        status = "document.querySelector('.live-responses-table .response .response-col_status').innerText"
         assert str(await page.see(status)).startswith("200")
     assert f"{running.address}/api/v1/health" in page.asked
     outside = [one for one in page.asked if not one.startswith((running.address, "data:"))]

@@ -48,10 +48,9 @@ def fix_of(error: TinyforgeError) -> str:
             return command(what, "list") if what in LISTED else "tinyforge export"
         case Conflict():
             return "type the same command once more: something else changed meanwhile"
-        case InvalidManifest(source=""):
-            return "correct it, and send it again"
         case InvalidManifest(source=source):
-            return f"correct the file, then: {command('plan', source)}"
+            again = f"correct the file, then: {command('plan', source)}"
+            return again if source else "correct it, and send it again"
         case InvalidConfig() | UnknownKind() | StoreUnavailable():
             is_token = isinstance(error, InvalidConfig) and error.kind == "token"
             return A_TOKEN if is_token else "tinyforge doctor"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,6 @@ from tinyforge.operations.audit import Auditor
 from tinyforge.operations.callers import Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.endpoints import Endpoints
-from tinyforge.operations.fleet import workloads_by_trigger
 from tinyforge.operations.naming import read_names
 from tinyforge.operations.patience import persist
 from tinyforge.operations.rendering import (
@@ -29,14 +27,11 @@ from tinyforge.operations.rendering import (
 from tinyforge.operations.roles import Plans, Reads, Ticks
 from tinyforge.operations.views import (
     BindingView,
-    Page,
     SwitchView,
     TriggerDetail,
-    TriggerState,
-    TriggerView,
 )
 from tinyforge.plugins.masks import Masks
-from tinyforge.store.port import Catalog, ConfigChange, EventFilter, Timing, TimingWrite
+from tinyforge.store.port import ConfigChange, EventFilter, Timing, TimingWrite
 
 LATEST_EVENTS = 10
 
@@ -50,15 +45,6 @@ class Triggers:
     auditor: Auditor
     endpoints: Endpoints
     masks: Masks
-
-    async def find(
-        self, caller: Caller, kind: str | None = None, state: TriggerState | None = None
-    ) -> Page[TriggerView]:
-        """Return all triggers by name that the caller sees, or those of this kind and state."""
-        views = await asyncio.to_thread(views_of, await self.reads.catalog(), self.masks)
-        seen = [view for view in views if caller.sees_trigger(view.name)]
-        wanted = [v for v in seen if kind in (None, v.kind) and state in (None, v.state)]
-        return Page(items=wanted)
 
     async def show(self, name: str, caller: Caller) -> TriggerDetail:
         caller.must_see_trigger(name)
@@ -146,13 +132,3 @@ class Triggers:
         return [
             binding_view(one, trigger.name, names.workload(one.workload_id)) for one in bindings
         ]
-
-
-def views_of(catalog: Catalog, masks: Masks) -> list[TriggerView]:
-    """Return every trigger by name, with the workloads bound to it."""
-    timings = {timing.trigger_id: timing for timing in catalog.timings}
-    bound = workloads_by_trigger(catalog)
-    return [
-        trigger_view(masks.trigger(trigger), timings.get(trigger.id), bound.get(trigger.id, ()))
-        for trigger in sorted(catalog.triggers, key=lambda trigger: trigger.name)
-    ]

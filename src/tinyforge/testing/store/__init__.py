@@ -23,6 +23,7 @@ from tinyforge.testing.store.dying import DyingContract
 from tinyforge.testing.store.endpoints import EndpointsContract
 from tinyforge.testing.store.hands import HandsContract
 from tinyforge.testing.store.keeping import KeepingContract
+from tinyforge.testing.store.listing import ListingContract
 from tinyforge.testing.store.logs import LogsContract
 from tinyforge.testing.store.placing import PlacingContract
 from tinyforge.testing.store.queues import QueuesContract
@@ -47,6 +48,7 @@ class StoreContract(
     SealingContract,
     TimeContract,
     HandsContract,
+    ListingContract,
     LogsContract,
     KeepingContract,
     SharingContract,
