@@ -6,20 +6,24 @@ rightly and wrongly, and whatever it left or said is searched, also within what 
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
+import secrets
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+import asyncpg
 import pytest
 
 from tests.inbound.forges import gitea_push, github_push, gitlab_push
 from tests.inbound.registries import docker_hub
-from tests.inbound.sending import base64_of
+from tests.postgres import execute, within
 from tests.security.site import Echo, Site, echo, forms, github, planted, signature, site
 
 if sys.version_info >= (3, 14):
@@ -71,6 +75,7 @@ HELD += (
     "wrong_secret",
     "wrong_bearer",
     "over_api",
+    "database",
 )
 
 
@@ -135,9 +140,13 @@ def deliver(one: Site, held: Mapping[str, str], endpoint: str, lab_endpoint: str
     return {
         "the signature of a push": signature(held["github"], push),
         "the signature that a push should have had": signature(held["github"], other),
-        "the same in base64": base64_of(held["github"], other),
+        "the same in base64": in_base64(signature(held["github"], other)),
         "the wrong signature": signature(held["wrong_secret"], other),
     }
+
+
+def in_base64(digits: str) -> str:
+    return base64.b64encode(bytes.fromhex(digits)).decode()
 
 
 def deliver_to_unnamed(one: Site, held: Mapping[str, str]) -> None:
@@ -202,36 +211,50 @@ def read_everything(one: Site) -> None:
             if noun == "runs":
                 one.api("GET", f"/runs/{row['id']}/log")
     one.ask("GET", "/metrics", headers={"authorization": f"Bearer {one.token}"})
-    one.ask("GET", "/api/openapi.json")
-    for words in (
-        ["export"],
-        ["doctor"],
-        ["trigger", "show", "two"],
-        ["audit", "list"],
-        ["token", "list"],
-    ):
+    one.api("GET", "/openapi.json")
+    for words in (["export"], ["doctor"], ["audit", "list"]):
         one.command(*words)
 
 
-def cells(path: Path) -> Iterator[tuple[str, str, str | bytes]]:
-    """Yield every text and blob of a database, and what is compressed in it."""
+def cells(path: Path) -> Iterator[tuple[str, str | bytes]]:
+    """Yield every text and blob of a file, each with its table."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as opened:
         names = opened.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         for (table,) in names:
             for row in opened.execute(f'SELECT * FROM "{table}"'):
-                for cell in row:
-                    if isinstance(cell, str | bytes):
-                        yield path.name, table, cell
-                    if isinstance(cell, bytes) and ZSTD in cell[:16]:
-                        try:
-                            yield "compressed", table, decompress(cell[cell.index(ZSTD) :])
-                        except ZstdError:
-                            continue
+                yield from ((table, cell) for cell in row if isinstance(cell, str | bytes))
+
+
+async def cells_of_postgres(url: str) -> list[tuple[str, str | bytes]]:
+    """Return every text and blob of a schema, each with its table."""
+    opened = await asyncpg.connect(url)
+    try:
+        query = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+        tables = [str(row[0]) for row in await opened.fetch(query)]
+        return [
+            (table, cell)
+            for table in tables
+            for row in await opened.fetch(f'SELECT * FROM "{table}"')
+            for cell in row.values()
+            if isinstance(cell, str | bytes)
+        ]
+    finally:
+        await opened.close()
+
+
+def search_cells(search: Search, database: str, found: Iterable[tuple[str, str | bytes]]) -> None:
+    """Search cells, and what is compressed in them."""
+    for table, cell in found:
+        search.look(f"{database}, table {table}", database, cell)
+        if isinstance(cell, bytes) and ZSTD in cell[:16]:
+            with suppress(ZstdError):
+                unpacked = decompress(cell[cell.index(ZSTD) :])
+                search.look(f"{database}, table {table}, unpacked", "compressed", unpacked)
 
 
 def search_files(search: Search, folder: Path) -> None:
     for file in folder.rglob("*"):
-        if file.is_file() and file.suffix != ".sock":
+        if file.is_file() and file.name != "key":
             search.look(str(file.relative_to(folder)), "raw files", file.read_bytes())
 
 
@@ -245,10 +268,34 @@ def searched(held: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) 
     """Give what was found after one server has lived and was stopped."""
     folder = tmp_path_factory.mktemp("canaries")
     with echo() as outside:
-        return lived(folder, held, outside)
+        search = lived(folder, held, outside)
+    for path in (folder / "data" / "tinyforge.db", folder / "backup.db"):
+        search_cells(search, path.name, cells(path))
+    search_files(search, folder / "data")
+    return search
 
 
-def lived(folder: Path, held: Mapping[str, str], outside: Echo) -> Search:
+@pytest.fixture(scope="module")
+def searched_on_postgres(
+    held: Mapping[str, str], postgres: str, tmp_path_factory: pytest.TempPathFactory
+) -> Search:
+    """Do the same over a database elsewhere, whose address has a password in it."""
+    folder = tmp_path_factory.mktemp("canaries")
+    schema = f"canaries_{secrets.token_hex(4)}"
+    asyncio.run(execute(postgres, f"CREATE SCHEMA {schema}"))
+    (folder / "database").write_text(held["database"])
+    login = f"postgres:${{file:{folder}/database}}@"
+    url = within(postgres, schema).replace("postgres:@", login, 1)
+    assert login in url
+    with echo() as outside:
+        search = lived(folder, held, outside, TINYFORGE_DATABASE=url)
+    search_cells(search, "PostgreSQL", asyncio.run(cells_of_postgres(within(postgres, schema))))
+    asyncio.run(execute(postgres, f"DROP SCHEMA {schema} CASCADE"))
+    return search
+
+
+def lived(folder: Path, held: Mapping[str, str], outside: Echo, **more: str) -> Search:
+    """Return what of the secrets is in what a server has said. It was stopped then."""
     endpoint, lab, spied = planted("endpoint"), planted("lab"), folder / "spied"
     manifest = MANIFEST.format(
         folder=folder, echo=outside.url, endpoint=endpoint, script=folder / "spy.sh", spied=spied,
@@ -258,37 +305,47 @@ def lived(folder: Path, held: Mapping[str, str], outside: Echo) -> Search:
         "LAB_ENDPOINT": lab,
         "TINYFORGE_HEARTBEAT_URL": f"http://{outside.url}/fail/{held['heartbeat']}",
         "TINYFORGE_LOG_LEVEL": "debug",
+        **more,
     }
     with site(folder, manifest, variables) as one:
-        proofs = deliver(one, held, endpoint, lab)
-        deliver_to_unnamed(one, held)
-        call_wrongly(one, held)
-        one.until_over(9)
-        made = {"the endpoint that was made": endpoint_of(one, "made"), "the token": one.token}
-        read_everything(one)
-        one.command("backup", "--to", str(folder / "backup.db"))
-        made |= {"the token of a viewer": one.token}
-        log = one.log
+        found = driven(one, held, endpoint, lab)
         one.stop()
-    search = Search({**held, **proofs, **made})
+    search = Search({**held, **found})
     for who, said in one.said.items():
         search.look(who, "answers", said)
-    search.look("the server's log", "log", log + one.log)
+    search.look("the server's log", "log", one.log)
     search.look("processes", "processes", spied.read_bytes())
-    for path in (folder / "data" / "tinyforge.db", folder / "backup.db"):
-        for kind, table, cell in cells(path):
-            search.look(f"{path.name}, table {table}", kind, cell)
-    search_files(search, folder / "data")
     paths = Search({"a path of an endpoint": endpoint, "another": lab, "any": "/hooks/"})
-    paths.look("the server's log", "log", log)
+    paths.look("the server's log", "log", one.log)
     search.found += paths.found
     return search
 
 
-def test_no_secret_is_in_any_log_answer_metric_database_backup_or_process(searched: Search) -> None:
+def driven(one: Site, held: Mapping[str, str], endpoint: str, lab: str) -> dict[str, str]:
+    """Do everything, rightly and wrongly; return the secrets that came to be by it."""
+    found = deliver(one, held, endpoint, lab)
+    deliver_to_unnamed(one, held)
+    call_wrongly(one, held)
+    one.until_over(9)
+    found |= {"the endpoint that was made": endpoint_of(one, "made"), "the token": one.token}
+    read_everything(one)
+    one.command("backup", "--to", str(one.served.folder / "backup.db"))
+    (key,) = [line for line in (one.served.data / "key").read_text().splitlines() if line[0] != "#"]
+    return found | {"the token of a viewer": one.token, "the key": key.split()[-1]}
+
+
+def test_security_row_15_no_secret_is_in_anything_that_a_server_leaves(searched: Search) -> None:
     assert searched.found == []
 
 
 def test_what_is_no_secret_is_found_in_each_of_these_places(searched: Search) -> None:
     kinds = {"answers", "log", "processes", "tinyforge.db", "backup.db", "compressed", "raw files"}
     assert kinds <= searched.places
+
+
+def test_security_row_15_no_secret_is_in_anything_that_a_replica_leaves(
+    searched_on_postgres: Search,
+) -> None:
+    assert searched_on_postgres.found == []
+    kinds = {"answers", "log", "processes", "PostgreSQL", "compressed"}
+    assert kinds <= searched_on_postgres.places
