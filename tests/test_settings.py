@@ -23,6 +23,9 @@ from tinyforge.settings import (
 )
 
 
+PROXIES = ("10.0.0.0/8", "fd00::/8", "127.0.0.1/32")
+
+
 def test_nothing_given_is_the_defaults() -> None:
     settings = read_settings({})
     assert settings == Settings()
@@ -59,6 +62,11 @@ def test_nothing_given_is_the_defaults() -> None:
         ("keep_log_bytes", "123", 123),
         ("metrics_names", "yes", True),
         ("outbound", "public", Outbound.PUBLIC),
+        ("metrics_listen", "127.0.0.1:9270", Listen("127.0.0.1", 9270)),
+        ("base_url", "https://forge.example.org/", "https://forge.example.org"),
+        ("base_url", "http://[::1]:8270/forge", "http://[::1]:8270/forge"),
+        ("trusted_proxies", "10.0.0.0/8, fd00::/8,127.0.0.1", PROXIES),
+        ("trusted_proxies", ",", ()),
         ("crash_at", "EventsFannedOut", "EventsFannedOut"),
     ],
 )

@@ -82,7 +82,7 @@ class Door:
         headers = [("authorization", f"Bearer {token}")] if token is not None else []
         answered = Answered()
         task = asyncio.create_task(
-            self.call(_scope(method, path, [*headers, *more], peer), answered, body)
+            self.call(scope_of(method, path, [*headers, *more], peer), answered, body)
         )
         begun = asyncio.create_task(answered.begun.wait())
         async with asyncio.timeout(20):
@@ -134,7 +134,7 @@ def open_door(house: House, *trusted: str) -> Door:
     return Door(house, create_app(house.doors, probes, happened.append, keeper), happened)
 
 
-def _scope(method: str, path: str, headers: Headers, peer: str) -> HTTPScope:
+def scope_of(method: str, path: str, headers: Headers, peer: str) -> HTTPScope:
     asked, _, query = path.partition("?")
     return cast(
         "HTTPScope",
