@@ -6,7 +6,9 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,13 +35,14 @@ print(os.environ.get("TINYFORGE_EVENT_BRANCH", "unset"))
 MANIFEST = """
 version: 1
 workloads:
-  show: {{kind: command, command: ["{python}", "{script}", "$TINYFORGE_EVENT_BRANCH"], queue: every}}
+  show: {{kind: command, command: ["{python}", "-IS", "{script}", "$TINYFORGE_EVENT_BRANCH"], queue: every}}
 triggers:
   push: {{kind: github, secret: "${{env:SECRET}}", endpoint: {endpoint}}}
 bindings:
   - {{trigger: push, workload: show, match: {{repository: acme/site, branch: ["**", "*"]}}}}
 """
 RAW = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what no screen and no log may get
+SENDERS = 8
 HARD = RAW.pattern + r"|[\u202a-\u202e\u2066-\u2069\ufeff]"
 
 
@@ -68,8 +71,9 @@ def lived(naughty: list[str], tmp_path_factory: pytest.TempPathFactory) -> Itera
     variables = {"SECRET": SECRET, "TINYFORGE_DELIVERIES_PER_SECOND": "1000", "PLANTED": "planted"}
     texts = [*COMMANDS, *TEMPLATES, *CONTROLS, "".join(naughty[:40]).replace("/", "")]
     with site(folder, manifest, variables) as one:
-        for text in naughty:
-            push(one, text, repository="another/one")
+        with ThreadPoolExecutor(SENDERS) as senders:
+            elsewhere = partial(push, one, repository="another/one")
+            assert set(senders.map(elsewhere, naughty)) == {""}
         sent = {push(one, text): text for text in texts}
         one.until_over(len(sent))
         runs = {run: one.api("GET", f"/runs/{run}/log")[1] for run in sent}
