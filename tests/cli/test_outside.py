@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from msgspec import json
 
 from tests.cli.calls import Calls, Said
 from tests.cli.served import Served, free_port, serving
-from tinyforge.cli.outside import clients
+from tinyforge.cli.outside import clients, encryption
 from tinyforge.cli.remote import read_address
+from tinyforge.clock import moment
 from tinyforge.operations.sightings import SightingView
 
 
@@ -111,3 +113,19 @@ def test_whether_clients_are_told_apart(
     check = clients(read_address(url), view)
     assert (check.verdict, words in check.what) == (verdict, True)
     assert bool(check.fix) is (verdict == "warn")
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "verdict"),
+    [
+        ("Jan  1 00:00:00 2026 GMT", "Apr  1 00:00:00 2026 GMT", "ok"),  # 30 days of 90 are left
+        ("Dec 10 00:00:00 2025 GMT", "Mar 10 00:00:00 2026 GMT", "warn"),  # 8 of 90
+        ("Mar  1 12:00:00 2026 GMT", "Mar  2 12:00:00 2026 GMT", "ok"),  # 12 hours of 24
+    ],
+)
+def test_a_certificate_that_should_be_renewed_by_now_is_warned_of(
+    since: str, until: str, verdict: str
+) -> None:
+    now = moment(datetime(2026, 3, 2, tzinfo=UTC))
+    check = encryption("TLSv1.3", {"notBefore": since, "notAfter": until}, now)
+    assert check.verdict == verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
@@ -13,9 +13,9 @@ from secrets import token_urlsafe
 from tinyforge.cli.client import Api, reason_of
 from tinyforge.cli.failure import CommandFailed
 from tinyforge.cli.https import connection, is_json, not_ours, open_connection
+from tinyforge.cli.moments import show_length
 from tinyforge.cli.remote import Address
-from tinyforge.cli.text import counted
-from tinyforge.clock import DAY, SECOND, Moment
+from tinyforge.clock import SECOND, Moment
 from tinyforge.operations.answers import CheckView
 from tinyforge.operations.sightings import SightingView
 
@@ -24,7 +24,7 @@ BODY_PATIENCE = 2.0  # for a refusal that comes at once or not at all
 MARK = "Tinyforge-Mark"
 LARGEST_BODY = 25 << 20  # bytes: what GitHub and GitLab may send
 LARGEST_SAID = 64 << 10  # of an answer that is looked at
-SOON = 14 * DAY
+RENEWED = 4  # a certificate that is well has more of its time left than one in so many
 OK, NO_METHOD, TOO_LARGE = 200, 405, 413
 HOWTO = "docs/howto/reverse-proxy.md"
 
@@ -77,14 +77,7 @@ class Outside:
                 what="tokens and secret addresses can be read on the way",
                 fix=f"put a proxy with a certificate before it: {HOWTO}",
             )
-        until = ssl.cert_time_to_seconds(str((opened.sock.getpeercert() or {})["notAfter"]))
-        left = int(until) * SECOND - self._now
-        what = f"{opened.sock.version()}, the certificate is good for {counted(left // DAY, 'day')}"
-        if left > SOON:
-            return CheckView(name="encryption", verdict="ok", what=what)
-        return CheckView(
-            name="encryption", verdict="warn", what=what, fix="see why it is not renewed"
-        )
+        return encryption(str(opened.sock.version()), opened.sock.getpeercert() or {}, self._now)
 
     def _expect_ours(self, response: HTTPResponse) -> None:
         if response.status != OK or not is_json(response) or not _says_ok(response):
@@ -129,6 +122,15 @@ class Outside:
         )
 
 
+def encryption(version: str, certificate: Mapping[str, object], now: Moment) -> CheckView:
+    """Judge whether the certificate is renewed in time, however long it is given."""
+    since, until = (_moment(certificate, name) for name in ("notBefore", "notAfter"))
+    what = f"{version}, the certificate is good for {show_length(until - now)}"
+    if (until - now) * RENEWED > until - since:
+        return CheckView(name="encryption", verdict="ok", what=what)
+    return CheckView(name="encryption", verdict="warn", what=what, fix="see why it is not renewed")
+
+
 def clients(at: Address, seen: SightingView) -> CheckView:
     """Judge whether the server tells its clients apart."""
     name = "client addresses"
@@ -160,6 +162,10 @@ def _asked(opened: HTTPConnection, method: str, path: str, mark: str = "") -> HT
     except (HTTPException, OSError) as problem:
         said = "has not answered" if isinstance(problem, TimeoutError) else reason_of(problem)
         raise CommandFailed(f"{opened.host}: {said}", "is it HTTP that is spoken there?") from None
+
+
+def _moment(certificate: Mapping[str, object], name: str) -> Moment:
+    return int(ssl.cert_time_to_seconds(str(certificate[name]))) * SECOND
 
 
 def _says_ok(response: HTTPResponse) -> bool:

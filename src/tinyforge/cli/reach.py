@@ -69,7 +69,7 @@ def refuse_no_data(data: Path, down: ServerDown) -> None:
     if not data.exists():
         raise CommandFailed(
             f"there is no data folder {data}",
-            f"{start} makes it; or give the right one with --data",
+            f"{start} makes it; or give the right one with --data, or {URL} for a server elsewhere",
         ) from down
     if not data.is_dir():
         raise CommandFailed(f"{data} is no folder", "give the data folder with --data") from down
