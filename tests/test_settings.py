@@ -22,7 +22,6 @@ from tinyforge.settings import (
     read_settings,
 )
 
-
 PROXIES = ("10.0.0.0/8", "fd00::/8", "127.0.0.1/32")
 
 
@@ -113,6 +112,12 @@ def test_a_setting_is_read_from_environment_and_flag_alike(
         ("keep_history", "1 month", "write it like 90s"),
         ("keep_decisions", "0", "1 to"),
         ("keep_log_bytes", "1GB", "1GiB"),
+        ("metrics_listen", "9270", "127.0.0.1:8270"),
+        ("base_url", "forge.example.org", "https://HOST"),
+        ("base_url", "https://forge.example.org/?a=b", "https://HOST"),
+        ("base_url", "https://me:secret@forge.example.org", "https://HOST"),
+        ("trusted_proxies", "10.0.0.1/8", "10.0.0.0/8"),
+        ("trusted_proxies", "127.0.0.1, everybody", "'everybody' is no network"),
         ("keep_log_bytes", "-1", "1GiB"),
         ("metrics_names", "names", "write 1 or 0"),
         ("outbound", "none", "all, public"),

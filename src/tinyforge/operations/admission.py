@@ -30,6 +30,7 @@ class Admission:
     clock: Clock
     _uses: dict[int, TokenUse] = field(default_factory=dict)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKED_UP_AT_ONCE))
+    _has_any: bool = False
     _was_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def caller_of(self, secret: str, source: str) -> Caller:
@@ -45,9 +46,11 @@ class Admission:
 
     async def stranger(self) -> Unproved:
         """Return what to say to a call without a token: how to get one, or the first of all."""
-        async with self._turns:
-            if await self.store.has_tokens():
-                return _unproved("missing")
+        if not self._has_any:  # once there is one, floods of strangers ask the database nothing
+            async with self._turns:
+                self._has_any = await self.store.has_tokens()
+        if self._has_any:
+            return _unproved("missing")
         problem = "there is no token yet; the first is made on the server's machine"
         return Unproved("missing", problem, FIRST)
 
