@@ -349,6 +349,15 @@ async def test_a_rotation_that_was_cut_off_is_brought_to_its_end(tmp_path: Path)
         assert await value_of(house, await sealed_in(house)) == CANARY
 
 
+async def test_what_nobody_can_open_does_not_hold_a_rotation_up(house: House) -> None:
+    await house.apply(push(CANARY) + f"  other: {{kind: github, secret: {OTHER}}}\n")
+    house.by_hand("UPDATE secrets SET sealed = x'01' WHERE owner = 'other'")
+    view = await house.doors.keys.rotate(ME)
+    assert (view.resealed, view.broken) == (2, 1)
+    assert await value_of(house, await sealed_in(house)) == CANARY
+    assert await house.store.keys_wanted() == {view.key}
+
+
 async def test_without_a_key_there_is_nothing_to_rotate(house: House) -> None:
     with pytest.raises(Refused, match="nothing is sealed yet"):
         await house.doors.keys.rotate(ME)

@@ -17,6 +17,8 @@ def rotate(*, shared: Shared = DEFAULT) -> int:
         return out.raw(reply.body)
     view = reply.read()
     out.line(f"sealed with the new key {view.key}: {counted(view.resealed, 'secret')}")
+    if view.broken:
+        out.hint(f"cannot be opened, so enter them again: {counted(view.broken, 'secret')}")
     for path in view.kept:
         out.hint(f"older backups open with {path}: delete it once you need them no more")
     out.hint("keep a copy of the new key file, where no backup lies")

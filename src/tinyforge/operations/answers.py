@@ -199,6 +199,7 @@ class KeyView(View, frozen=True, kw_only=True):
     key: str
     before: Sequence[str]
     resealed: int
+    broken: int  # that nobody can open, and that are left as they are
     kept: Sequence[str]
     next_command: str = ""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tinyforge.errors import Refused, SealFailed
+from tinyforge.errors import Refused, SealBroken, SealFailed
 from tinyforge.operations.answers import CheckView, KeyView
 from tinyforge.operations.audit import Auditor
 from tinyforge.operations.callers import Caller
@@ -44,10 +44,7 @@ class Keys:
         before = await asyncio.to_thread(lambda: keyring.ids)
         key_id = await asyncio.to_thread(keyring.begin_rotation)
         await self.store.set_fact(KEY_FACT, key_id)
-        resealed = sum([await self._reseal(table, keyring) for table in SEALED_TABLES])
-        left = await self.store.keys_wanted() - {key_id}
-        if left:
-            raise Refused(f"something is still sealed with the key {', '.join(left)}", AGAIN)
+        done = [await self._reseal(table, keyring) for table in SEALED_TABLES]
         kept = await asyncio.to_thread(keyring.end_rotation)
         self.vault.forget()
         old = [one for one in before if one != key_id]
@@ -55,7 +52,8 @@ class Keys:
         return KeyView(
             key=key_id,
             before=old,
-            resealed=resealed,
+            resealed=sum(resealed for resealed, _ in done),
+            broken=sum(broken for _, broken in done),
             kept=[str(path) for path in kept],
             next_command="tinyforge backup",
         )
@@ -68,15 +66,18 @@ class Keys:
                 "stop them, rotate, give each the new key file, and start them",
             )
 
-    async def _reseal(self, table: SealedTable, keyring: Keyring) -> int:
-        last = resealed = 0
+    async def _reseal(self, table: SealedTable, keyring: Keyring) -> tuple[int, int]:
+        """Return how many are sealed anew, and how many nobody can open."""
+        last = resealed = broken = 0
         while cells := await self.store.sealed_cells(table, last, AT_ONCE):
             last = cells[-1].row_id
-            stale = [one for one in cells if key_of(one.sealed) != keyring.key_id]
-            if stale:
-                await self.store.reseal(await asyncio.to_thread(_anew, stale, keyring))
-            resealed += len(stale)
-        return resealed
+            stale = [one for one in cells if not _is_with(one, keyring.key_id)]
+            anew = await asyncio.to_thread(_anew, stale, keyring)
+            if anew:
+                await self.store.reseal(anew)
+            resealed += len(anew)
+            broken += len(stale) - len(anew)
+        return resealed, broken
 
 
 AGAIN = command("key", "rotate")
@@ -108,13 +109,21 @@ def _bad(what: str, fix: str) -> CheckView:
     return CheckView(name="key", verdict="fail", what=what, fix=fix)
 
 
+def _is_with(cell: SealedCell, key_id: str) -> bool:
+    try:
+        return key_of(cell.sealed) == key_id
+    except SealBroken:
+        return False
+
+
 def _anew(cells: Sequence[SealedCell], keyring: Keyring) -> list[Resealed]:
-    return [
-        Resealed(
-            cell.table,
-            cell.row_id,
-            cell.sealed,
-            keyring.seal(keyring.open(cell.sealed, cell.context), cell.context),
-        )
-        for cell in cells
-    ]
+    """Leave alone what was changed by a hand: to write the secret again mends it."""
+    found = []
+    for cell in cells:
+        try:
+            plain = keyring.open(cell.sealed, cell.context)
+        except SealBroken:
+            continue
+        sealed = keyring.seal(plain, cell.context)
+        found.append(Resealed(cell.table, cell.row_id, cell.sealed, sealed))
+    return found

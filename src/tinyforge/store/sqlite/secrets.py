@@ -36,10 +36,11 @@ FROM (SELECT value ->> 0 AS id, unhex(value ->> 1) AS before, unhex(value ->> 2)
   FROM jsonb_each(?)) b
 WHERE {0}.{1} = b.id AND {0}.sealed = b.before"""
 KEYS: dict[SealedTable, str] = {"secrets": "id", "endpoints": "trigger_id"}
-WANTED = """
-SELECT DISTINCT lower(hex(substr(sealed, 2, 8))) FROM secrets
+WHOLE = "length(sealed) >= 37 AND hex(substr(sealed, 1, 1)) = '01'"  # else a hand wrote it
+WANTED = f"""
+SELECT DISTINCT lower(hex(substr(sealed, 2, 8))) FROM secrets WHERE {WHOLE}
 UNION
-SELECT lower(hex(substr(sealed, 2, 8))) FROM endpoints WHERE sealed IS NOT NULL"""
+SELECT lower(hex(substr(sealed, 2, 8))) FROM endpoints WHERE {WHOLE}"""  # noqa: S608 - our own condition
 CLAIM = "INSERT INTO facts(name, value) VALUES ('key_id', ?) ON CONFLICT DO NOTHING"
 CLAIMED = "SELECT value FROM facts WHERE name = 'key_id'"
 CLAIM_ANEW = "UPDATE facts SET value = ? WHERE name = 'key_id'"

@@ -20,7 +20,7 @@ from tinyforge.store.port import (
     secret_context,
 )
 from tinyforge.testing.store.refused import refused
-from tinyforge.testing.store.site import NOW, put_site
+from tinyforge.testing.store.site import NOW, Bench, put_site
 
 FIRST, SECOND = "0011223344556677", "8899aabbccddeeff"  # ids of keys
 
@@ -70,11 +70,13 @@ class SealingContract:
         await _change(store, keys=[SECOND], secrets=[_secret(store, "push", SECOND)])
         assert await store.fact("key_id") == SECOND
 
-    async def test_it_is_told_which_keys_are_wanted(self, store: Store) -> None:
+    async def test_it_is_told_which_keys_are_wanted(self, bench: Bench, store: Store) -> None:
         assert await store.keys_wanted() == frozenset()
         await _change(store, secrets=[_secret(store, "a"), _secret(store, "b")])
         await _put_endpoint(store, SECOND)
         assert await store.keys_wanted() == {FIRST, SECOND}
+        await bench.by_hand("UPDATE secrets SET sealed = substr(sealed, 1, 20)")
+        assert await store.keys_wanted() == {SECOND}, "what is none of ours wants none"
 
     async def test_what_is_sealed_is_told_with_what_it_was_sealed_for(self, store: Store) -> None:
         row = _secret(store, "push")
