@@ -29,6 +29,7 @@ GROUPS = {
     "workload": "What can be deployed.",
     "binding": "Which trigger deploys which workload.",
     "event": "What happened, and what was decided for it.",
+    "delivery": "What senders of webhooks have sent.",
     "key": "What secrets are sealed with.",
     "run": "Deploys: their states, their logs, stop one, do it again.",
     "token": "Who may call from elsewhere: make, list and revoke tokens.",
@@ -215,6 +216,24 @@ COMMANDS = (
         "events:show",
         "Show one event, and what was decided for each binding.",
         "tinyforge event show evt_01ka8x3v2m000",
+    ),
+    Command(
+        "delivery list",
+        "deliveries:list_",
+        "List what senders of webhooks have sent, the newest first.",
+        "tinyforge delivery list --trigger push",
+    ),
+    Command(
+        "delivery show",
+        "deliveries:show",
+        "Show one delivery: its headers and body, its proof, and all that was decided of it.",
+        "tinyforge delivery show dlv_01ka8x3v2m000",
+    ),
+    Command(
+        "delivery replay",
+        "deliveries:replay",
+        "Make a new event of an old delivery, as its trigger reads it today.",
+        "tinyforge delivery replay dlv_01ka8x3v2m000 --what-if",
     ),
     Command(
         "run list",

@@ -13,6 +13,7 @@ from tinyforge.operations import doctor, manifests, runs, verify
 from tinyforge.operations.admission import Admission
 from tinyforge.operations.audit import Auditor
 from tinyforge.operations.closing import Closing
+from tinyforge.operations.deliveries import Deliveries
 from tinyforge.operations.doctor import Doctor
 from tinyforge.operations.endpoints import Endpoints, Knocks
 from tinyforge.operations.events import Events
@@ -38,10 +39,10 @@ from tinyforge.operations.windows import Windows
 from tinyforge.operations.workloads import Workloads
 from tinyforge.plugins import Plugins
 from tinyforge.plugins.masks import Masks
-from tinyforge.store.port import Access
+from tinyforge.store.port import Access, Inbox
 
 
-class Store(Access, doctor.Examined, manifests.Store, runs.Queue, verify.Ledger, Protocol):
+class Store(Access, Inbox, doctor.Examined, manifests.Store, runs.Queue, verify.Ledger, Protocol):
     """What all operations together ask of a database."""
 
 
@@ -78,6 +79,7 @@ class Operations:
     triggers: Triggers
     workloads: Workloads
     events: Events
+    deliveries: Deliveries
     runs: Runs
     firing: Firing
     forecasts: Forecasts
@@ -112,6 +114,9 @@ def open_door(parts: Parts) -> Operations:
         ),
         workloads=Workloads(parts.store, works, masks),
         events=events,
+        deliveries=Deliveries(
+            parts.store, parts.fires, events, parts.plugins, parts.observe, auditor
+        ),
         runs=works,
         firing=firing,
         forecasts=Forecasts(parts.store, parts.clock),

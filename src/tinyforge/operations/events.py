@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tinyforge.clock import Moment
 from tinyforge.errors import NotFound
 from tinyforge.ids import lowest, show
-from tinyforge.model import Event, EventId, Result, Run, Trigger, TriggerId
+from tinyforge.model import Event, EventId, Result, Run, TriggerId
 from tinyforge.operations.callers import Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.naming import read_names
@@ -103,8 +103,9 @@ class Events:
         runs = await self.reads.runs(RunFilter(event_id=event.id, limit=ALL_OF_ONE_EVENT))
         return await self._views(event.trigger_id, results, runs)
 
-    async def rehearsed(self, trigger: Trigger, results: Sequence[Result]) -> list[ResultView]:
-        return await self._views(trigger.id, results, ())
+    async def rehearsed(self, trigger_id: TriggerId, results: Sequence[Result]) -> list[ResultView]:
+        """Return *results* with names, where they queued no run."""
+        return await self._views(trigger_id, results, ())
 
     async def _views(
         self, trigger_id: TriggerId, results: Sequence[Result], runs: Sequence[Run]

@@ -155,7 +155,7 @@ class Firing:
         )
 
     async def _rehearse(self, trigger: Trigger, draft: EventDraft) -> FireView:
-        results = await self.events.rehearsed(trigger, await self.fires.rehearse(draft))
+        results = await self.events.rehearsed(trigger.id, await self.fires.rehearse(draft))
         return FireView(
             trigger=trigger.name,
             event=None,

@@ -18,17 +18,18 @@ from tinyforge.errors import (
 from tinyforge.ids import read
 from tinyforge.operations.commands import command
 
-Noun: TypeAlias = Literal["event", "run", "audit", "trigger", "workload", "binding"]
+Noun: TypeAlias = Literal["event", "run", "audit", "trigger", "workload", "binding", "delivery"]
 PREFIXES: Mapping[Noun, str] = {
     "event": "evt",
     "run": "run",
     "audit": "aud",
+    "delivery": "dlv",
     "trigger": "trg",
     "workload": "wld",
     "binding": "bnd",
 }
 A_TOKEN = "tinyforge token create --role deployer --trigger NAME --expires 30d"  # noqa: S105 - a command
-LISTED = frozenset({"trigger", "event", "run", "token", "audit"})
+LISTED = frozenset({"trigger", "event", "run", "token", "audit", "delivery"})
 
 
 def id_of(noun: Noun, text: str) -> int:

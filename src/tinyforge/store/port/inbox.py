@@ -56,6 +56,7 @@ class DeliveryFilter(Struct, frozen=True, kw_only=True):
     fate: Fate | None = None
     before: DeliveryId | None = None  # newest first, below this id
     limit: int = 50
+    among: frozenset[str] | None = None  # names of triggers; None: all
 
 
 class DeliveryRow(Struct, frozen=True, kw_only=True):

@@ -92,7 +92,10 @@ RETURNING {EVENT_COLUMNS}"""  # noqa: S608 - our own columns
 DELIVERY = f"SELECT {DELIVERY_COLUMNS} FROM deliveries"  # noqa: S608 - our own columns
 FIND = f"""
 {DELIVERY} WHERE ($1::bigint IS NULL OR trigger_id = $1) AND ($2::text IS NULL OR fate = $2)
-  AND ($3::bigint IS NULL OR id < $3) ORDER BY id DESC LIMIT $4"""
+  AND ($3::bigint IS NULL OR id < $3)
+  AND ($5::text[] IS NULL
+    OR trigger_id IN (SELECT id FROM triggers WHERE name = ANY($5::text[])))
+ORDER BY id DESC LIMIT $4"""  # noqa: S608 - our own columns
 OF_EVENTS = """
 SELECT event_id, id FROM deliveries WHERE event_id = ANY($1::bigint[]) AND fate = 'accepted'"""
 GET_BODIES = """
@@ -140,7 +143,8 @@ class InboxRows:
 
     async def deliveries(self, wanted: DeliveryFilter) -> list[DeliveryRow]:
         fate = None if wanted.fate is None else wanted.fate.value
-        asked = (wanted.trigger_id, fate, wanted.before, wanted.limit)
+        among = None if wanted.among is None else sorted(wanted.among)
+        asked = (wanted.trigger_id, fate, wanted.before, wanted.limit, among)
         return list(map(arriving.delivery_of, await self._parts.database.ask(FIND, *asked)))
 
     async def delivery(self, number: DeliveryId) -> DeliveryRow:

@@ -76,6 +76,9 @@ REOPEN = """
 UPDATE events SET fanned_at = NULL, facts = ?2,
   revision_id = (SELECT t.revision_id FROM triggers t WHERE t.id = trigger_id) WHERE id = ?1"""
 
+OF_TRIGGERS = """
+trigger_id IN
+  (SELECT id FROM triggers WHERE name IN (SELECT value FROM json_each(?)))"""
 DELIVERY = f"SELECT {DELIVERY_COLUMNS} FROM deliveries"  # noqa: S608 - our own columns
 OF_EVENTS = """
 SELECT event_id, id FROM deliveries
@@ -130,6 +133,7 @@ class InboxRows:
             "trigger_id = ?": wanted.trigger_id,
             "fate = ?": None if wanted.fate is None else wanted.fate.value,
             "id < ?": wanted.before,
+            OF_TRIGGERS: None if wanted.among is None else text(sorted(wanted.among)),
         }
         asked = {condition: value for condition, value in given.items() if value is not None}
         where = f"WHERE {' AND '.join(asked)}" if asked else ""

@@ -113,9 +113,9 @@ class ArrivingContract:
         site = await put_site(store)
         other = replace(arrival(site), digest="d2")
         first = await one(store, arrival(site))
-        for _ in range(2):
-            taken = await one(store, other)
-            assert (taken.fate, taken.event, taken.event_id) == ("conflict", None, first.event_id)
+        again, taken = await one(store, other), await one(store, other)
+        assert (taken.fate, taken.event, taken.event_id) == ("conflict", None, first.event_id)
+        assert again == taken
         (kept,) = await store.deliveries(DeliveryFilter(fate=Fate.CONFLICT))
         assert (kept.id, kept.digest, kept.delivery_id) == (taken.number, "d2", "one")
         assert len(await events_of(store, site)) == 1
@@ -234,6 +234,9 @@ class ArrivingContract:
         rest = await store.deliveries(replace(wanted, before=page[-1].id))
         assert [row.id for row in (*page, *rest)] == numbers[::-1]
         assert await store.deliveries(DeliveryFilter(fate=Fate.DISABLED)) == []
+        seen = await store.deliveries(DeliveryFilter(among=frozenset({site.trigger.name})))
+        assert len(seen) == 5
+        assert await store.deliveries(DeliveryFilter(among=frozenset())) == []
 
     async def test_a_delivery_that_is_not_there_is_not_found(self, store: Store) -> None:
         unknown = DeliveryId(Ids().next(NOW))

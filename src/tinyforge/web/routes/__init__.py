@@ -7,6 +7,7 @@ from litestar import Router
 from tinyforge.web.routes import (
     about,
     access,
+    deliveries,
     events,
     keys,
     live,
@@ -25,6 +26,7 @@ API = Router(
         *workloads.ROUTES,
         *objects.ROUTES,
         *events.ROUTES,
+        *deliveries.ROUTES,
         *runs.ROUTES,
         *manifests.ROUTES,
         *trust.ROUTES,
