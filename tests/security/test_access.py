@@ -260,7 +260,10 @@ STEPS: tuple[tuple[str, str, object], ...] = (
     ("POST", "/tokens", {"role": "viewer", "name": "new"}),
     ("POST", "/tokens/new/revoke", {}),
 )
-NEEDS_A_SERVER = {("POST", f"{API}/triggers/{{name:str}}/test")}
+ELSEWHERE = {  # what a delivery must be there for: tests of deliveries and endpoints look at these
+    ("POST", f"{API}/triggers/{{name:str}}/test"),
+    ("POST", f"{API}/deliveries/{{delivery_id:str}}/replay"),
+}
 
 
 async def test_security_row_36_every_change_leaves_one_entry_that_says_who_and_whence(
@@ -286,7 +289,7 @@ async def test_security_row_36_every_change_leaves_one_entry_that_says_who_and_w
         for method, path, permission in door.routes()
         if method != "GET" and permission in (Permission.DEPLOY, Permission.CONFIGURE)
     }
-    assert changing - NEEDS_A_SERVER == seen
+    assert changing - ELSEWHERE == seen
 
 
 def declared(route: str) -> str:
