@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tests.inbound.test_webhook import AZURE_FIELDS
 from tests.inbound.sending import NEW, NOW, SECRET, base64_of, change, hex_of
+from tests.inbound.test_webhook import AZURE_FIELDS
 from tinyforge.deliveries import EVENTS, Receives, Verified
 from tinyforge.inbound.samples import example
 from tinyforge.triggers.acr import Acr
@@ -19,6 +19,7 @@ from tinyforge.triggers.harbor import Harbor
 from tinyforge.triggers.quay import Quay
 from tinyforge.triggers.webhook import Webhook
 
+ODD = "geheim-ä-秘密"
 URL = "https://ci.example.org/hooks/abcdefghijklmnopqrstuv"
 FIELDS = {"ref": "/push/ref", "commit": "/push/commits/0/id", "repository": "/repo/name~1slug"}
 KINDS: list[Receives] = [
@@ -116,3 +117,19 @@ def test_the_way_to_set_it_up_names_where_the_secret_is() -> None:
     rotating = GitHub(secret=("${env:NEW}", "${file:/run/secrets/old}"))
     said = "the value of ${env:NEW} or, while you change it, the value of ${file:/run/secrets/old}"
     assert f"Secret: {said}" in rotating.setup(URL)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        GitLab(secret=ODD),
+        Harbor(secret=ODD),
+        Webhook(secret=ODD, proof="bearer"),
+        Webhook(secret=f"ich:{ODD}", proof="basic"),
+    ],
+    ids=lambda kind: type(kind).__name__,
+)
+def test_a_secret_of_any_letters_is_sent_as_its_bytes(kind: Receives) -> None:
+    sent = kind.sample(example(kind.sent()[0], {}, NEW), NOW)
+    assert isinstance(kind.verify(sent), Verified)
+    assert all(value.encode("latin-1") for value in sent.headers.values())

@@ -93,4 +93,5 @@ def authorize(secret: SecretConfig, sent: Delivery, scheme: Literal["bearer", "b
     """Return *sent* with the first secret in `Authorization`."""
     value = first_secret(secret)
     token = base64.b64encode(value) if scheme == "basic" else value
-    return with_header(sent, "authorization", f"{scheme.title()} {token.decode()}")
+    said = token.decode("latin-1")
+    return with_header(sent, "authorization", f"{scheme.title()} {said}")

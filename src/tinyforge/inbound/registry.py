@@ -61,7 +61,7 @@ class Registry(UnsignedRegistry, ABC):
         """Return *sent* as the registry sends it: with the secret, where one is set."""
         if self.secret is None:
             return sent
-        return with_header(sent, "authorization", first_secret(self.secret).decode())
+        return with_header(sent, "authorization", first_secret(self.secret).decode("latin-1"))
 
     def told_secret(self) -> str:
         """Say what stands in `Authorization`."""

@@ -47,7 +47,10 @@ def identity_of(at: Moment) -> str:
 
 
 def first_secret(secret: SecretConfig) -> bytes:
-    """Return the value of the first secret; Unresolved where it has none."""
+    """Return the value of the first secret; Unresolved where it has none.
+
+    A header carries these bytes as they are: text of them is latin-1.
+    """
     return resolve(secrets_of(secret)[0]).encode()
 
 

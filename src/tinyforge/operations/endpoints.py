@@ -142,7 +142,7 @@ class Endpoints:
             return kind.sample(change, self.clock.now()), self._path_of(row)
         except ValueError as problem:
             raise Refused(str(problem), "tinyforge trigger test --help") from None
-        except Unresolved as problem:
+        except (Unresolved, SealFailed) as problem:
             raise Refused(str(problem), "give it a value there, then try again") from None
 
     def _path_of(self, row: EndpointRow) -> str:

@@ -31,6 +31,11 @@ class OwnDoor:
                 f" {said or type(problem).__name__}",
                 "tinyforge doctor",
             ) from None
+        except ValueError:  # a line break, say: no header can carry it
+            raise Refused(
+                "the trigger's secret has characters that no header can carry",
+                "give it another, of letters and digits",
+            ) from None
 
     def _post(self, path: str, headers: Mapping[str, str], body: bytes) -> Answered:
         host, _, port = self.address.rpartition(":")

@@ -105,7 +105,7 @@ class GitLab(Receives):
         if self.signing:
             return sign_standard(self.secret, sent, samples.identity_of(at))
         sent = samples.with_header(sent, "idempotency-key", samples.identity_of(at))
-        return samples.with_header(sent, TOKEN, samples.first_secret(self.secret).decode())
+        return samples.with_header(sent, TOKEN, samples.first_secret(self.secret).decode("latin-1"))
 
 
 def _push(payload: object) -> Outcome:

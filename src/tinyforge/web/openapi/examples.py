@@ -10,6 +10,7 @@ from tinyforge.operations.answers import DecidedView
 from tinyforge.operations.views import (
     BindingView,
     DeployRequest,
+    EndpointView,
     EventView,
     FireRequest,
     FireView,
@@ -17,6 +18,9 @@ from tinyforge.operations.views import (
     Problem,
     ResultView,
     RunView,
+    SampleRequest,
+    SecretView,
+    SetupView,
     TriggerView,
     WorkloadView,
 )
@@ -42,6 +46,21 @@ bindings:
 EXAMPLES: Mapping[type[Struct], Struct] = {
     FireRequest: FireRequest(facts={"branch": "main"}),
     DeployRequest: DeployRequest(dry_run=True),
+    SampleRequest: SampleRequest(event="push", facts={"branch": "main"}),
+    SetupView: SetupView(
+        endpoint=EndpointView(
+            trigger="push",
+            url="https://forge.example.org/hooks/nEUXnFfukihRmUipWY1Xsg",
+            unsigned=False,
+            generated=True,
+            made_at=AT,
+            max_body=26_214_400,
+            secrets=[SecretView(place=1, says="${env:GITHUB_SECRET}", last_used_at=AT)],
+            next_command="tinyforge trigger url push",
+        ),
+        steps=["Payload URL: https://forge.example.org/hooks/nEUXnFfukihRmUipWY1Xsg"],
+        next_command="tinyforge trigger test push",
+    ),
     ManifestRequest: ManifestRequest(source="site.yaml", text=MANIFEST),
     TriggerView: TriggerView(
         id="trg_36we0x3000001",

@@ -101,7 +101,7 @@ async def fire(  # noqa: PLR0913 - what may be asked of a fire
     return await doors.watching.waiting.until_over(fired, patience)
 
 
-@get("/triggers/{name:str}/endpoint", opt=READ)
+@get("/triggers/{name:str}/endpoint", opt={**READ, "also": (409,)})
 async def endpoint(doors: Doors, caller: Asker, name: RowName) -> SetupView:
     """Return the URL of a trigger that receives webhooks, and what to enter at its provider."""
     return await doors.endpoints.setup(name, caller)
