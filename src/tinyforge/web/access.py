@@ -27,7 +27,6 @@ LOOKED_EACH: Final = 0.5  # seconds, whether the token of a long answer still li
 LONGEST_SECRET: Final = 256  # bytes of the header
 SCHEME: Final = b"bearer "
 OPTIONS: Final = "HTTPRoute.create_options_handler."  # what Litestar adds by itself
-OPEN_ROUTES: Final[frozenset[str]] = frozenset()
 
 
 class Seen(NamedTuple):
@@ -153,6 +152,5 @@ def _undeclared(app: Litestar) -> Iterator[str]:
 
 
 def _is_open(handler: BaseRouteHandler) -> bool:
-    """Tell what tells nobody anything: which methods a path has, and the pages about the API."""
-    is_options = handler.fn.__qualname__.startswith(OPTIONS)
-    return is_options or bool(handler.paths & OPEN_ROUTES)
+    """Tell what tells nobody anything: which methods a path has."""
+    return handler.fn.__qualname__.startswith(OPTIONS)
