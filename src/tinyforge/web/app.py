@@ -14,7 +14,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
-from litestar.params import QueryParameter
+from litestar.params import ParameterKwarg, QueryParameter
 
 from tinyforge.errors import TinyforgeError
 from tinyforge.observe.events import Observe, RequestFailed
@@ -92,7 +92,22 @@ def _known(_: Asked, error: TinyforgeError) -> Response[Problem]:
 
 
 def _of_router(request: Asked, error: HTTPException) -> Response[Problem]:
-    return _response(of_http(error, request.method, request.scope["path"]), error.headers)
+    shown = of_http(error, request.method, request.scope["path"], _outer_names(request))
+    return _response(shown, error.headers)
+
+
+def _outer_names(request: Asked) -> Mapping[str, str]:
+    """Return what callers call the parameters of a handler that are called otherwise inside."""
+    handler = request.scope.get("route_handler")
+    if not isinstance(handler, BaseRouteHandler):
+        return {}
+    fields = handler.parsed_fn_signature.parameters.items()
+    given = ((name, field.kwarg_definition) for name, field in fields)
+    return {
+        name: kwarg.name
+        for name, kwarg in given
+        if isinstance(kwarg, ParameterKwarg) and kwarg.name is not None
+    }
 
 
 def _bug(observe: Observe, request: Asked, error: Exception) -> Response[Problem]:

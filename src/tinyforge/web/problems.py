@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 
 import msgspec
 from litestar.exceptions import HTTPException, ValidationException
@@ -68,21 +69,23 @@ def of_error(error: TinyforgeError) -> Problem:
     return problem(status, detail, fix_of(error), mistakes)
 
 
-def of_http(error: HTTPException, method: str, path: str) -> Problem:
-    """Return what the router found wrong with a request."""
+def of_http(
+    error: HTTPException, method: str, path: str, names: Mapping[str, str] = MappingProxyType({})
+) -> Problem:
+    """Return what the router found wrong with a request, in the *names* that callers use."""
     status = HTTPStatus(error.status_code)
     if isinstance(error, ValidationException):
-        mistakes = _fields(error)
+        mistakes = _fields(error, names)
         return problem(status, "; ".join(mistakes) or error.detail, "", mistakes)
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
         return problem(status, f"there is no {method} {path}", "GET /api/v1/health")
     return problem(status, error.detail)
 
 
-def _fields(error: ValidationException) -> list[str]:
+def _fields(error: ValidationException, names: Mapping[str, str]) -> list[str]:
     extra = error.extra if isinstance(error.extra, list) else []
     found = [(one.get("key"), one.get("message")) for one in extra if isinstance(one, dict)]
-    return [f"{key}: {message}" if key else str(message) for key, message in found]
+    return [f"{names.get(key, key)}: {said}" if key else str(said) for key, said in found]
 
 
 def encoded(shown: Problem) -> bytes:
