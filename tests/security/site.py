@@ -162,6 +162,7 @@ def site(folder: Path, manifest: str, variables: Mapping[str, str]) -> Iterator[
         assert served.until_ready(), served.last_words()
         one = Site(served, port)
         made = one.command("token", "create", "--role", "admin", "--json", keep=False)
+        assert made.startswith("{"), made + served.last_words()
         one.token = json.loads(made)["secret"]
         wait_until(lambda: listens(port), f"port {port} answers")
         yield one
