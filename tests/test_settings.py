@@ -59,6 +59,8 @@ def test_nothing_given_is_the_defaults() -> None:
         ("keep_logs", "1d", DAY),
         ("keep_log_bytes", "500MiB", 500 << 20),
         ("keep_log_bytes", "123", 123),
+        ("keep_bodies", "7d", 7 * DAY),
+        ("keep_body_bytes", "500MiB", 500 << 20),
         ("metrics_names", "yes", True),
         ("outbound", "public", Outbound.PUBLIC),
         ("metrics_listen", "127.0.0.1:9270", Listen("127.0.0.1", 9270)),

@@ -8,16 +8,18 @@ from tests.docs.tables import CELLS, page
 from tinyforge import model, references
 from tinyforge.cli import client, completion, https, match
 from tinyforge.clock import DAY, MINUTE, SECOND
-from tinyforge.engine import runlog, ticker, watch
+from tinyforge.engine import facts as event_facts
+from tinyforge.engine import headers, inbox, runlog, ticker, turning, watch
 from tinyforge.inbound import body, guard, standard
 from tinyforge.manifest import complaints, entries, mistakes, syntax, text
 from tinyforge.observe import lines, pipe, tally
-from tinyforge.operations import admission, audit, fires, forecasts, sightings, tokens
+from tinyforge.operations import admission, audit, deliveries, fires, forecasts, sightings, tokens
 from tinyforge.plugins import config
 from tinyforge.rules import braces, condition, globs, reading, rule
 from tinyforge.schedule import crontab, spec, windows
 from tinyforge.server import process
 from tinyforge.settings import Settings
+from tinyforge.store import arrivals, expired
 from tinyforge.web import access, allowance, bodies, client_address, connection, crowd, gate
 from tinyforge.workloads import facts, http
 
@@ -27,6 +29,7 @@ VALUES = {
     for line in page("limits.md").splitlines()
     if len(cells := CELLS.split(line)) > 3
 }
+TIMES = f"{inbox.STORED_WITHIN:g} s, {inbox.Inbox.patience:g} s"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,22 @@ VALUES = {
         ("patterns of one key of a match rule", f"{rule.MOST_PATTERNS}"),
         ("a `when` expression", f"{condition.LONGEST:,} characters"),
         ("a payload that a `when` expression names", f"{reading.DEEPEST} deep"),
-        ("facts of one event", f"{fires.MOST_FACTS // KIB} KiB"),
+        ("facts of a fire by hand", f"{fires.MOST_FACTS // KIB} KiB"),
+        ("facts of a delivery's event", f"{event_facts.LARGEST // KIB} KiB"),
+        ("facts of a delivery's event", f"{event_facts.LONGEST_MESSAGE:,} characters"),
+        ("deliveries that wait to be stored", f"{inbox.MOST_WAITING:,}"),
+        ("how long a delivery waits to be stored, and then to be decided", TIMES),
+        ("deliveries in one transaction", f"{inbox.TOGETHER}"),
+        ("deliveries in one transaction", f"{inbox.BYTES_TOGETHER // MIB} MiB"),
+        ("headers that are kept of a delivery", f"{headers.MOST}"),
+        ("headers that are kept of a delivery", f"{headers.LONGEST // KIB} KiB"),
+        (
+            "deliveries, and the ids that they are known by",
+            f"{expired.IDS_KEPT // DAY} d",
+        ),
+        ("decisions that are kept of one delivery, and of its event", f"{arrivals.MOST_DECISIONS}"),
+        ("`DeliveriesRefused` in the log", f"{turning.SAID_EVERY // SECOND} s"),
+        ("the body in `delivery show`", f"{deliveries.MOST_SHOWN // MIB} MiB"),
         ("runs that follow one another (`kind: run`)", f"{model.MOST_HOPS}"),
         ("queued runs of one workload with `queue: every`", f"{model.MOST_QUEUED:,}"),
         ("deaths in the fan-out of one event", f"{model.MOST_TRIES}"),

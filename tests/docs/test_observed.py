@@ -26,6 +26,8 @@ def everything_counted() -> Metrics:
         refused,
         events.DeliveryTurnedAway(why="unknown"),
         events.ConnectionTurnedAway(why="body"),
+        events.DeliveryRefused(kind="github", why="proof"),
+        events.DeliveriesReceived(trigger="push", kind="github", taken="accepted", count=1),
     )
     for happening in (CATCH_UP, ends(ended(RunState.FAILED)), refusals(*Outcome), recovered, *door):
         tally(happening)

@@ -46,6 +46,8 @@ class ServeFlags:
     keep_decisions: Annotated[str | None, _as_setting("keep_decisions")] = None
     keep_logs: Annotated[str | None, _as_setting("keep_logs")] = None
     keep_log_bytes: Annotated[str | None, _as_setting("keep_log_bytes")] = None
+    keep_bodies: Annotated[str | None, _as_setting("keep_bodies")] = None
+    keep_body_bytes: Annotated[str | None, _as_setting("keep_body_bytes")] = None
     metrics_names: Annotated[bool, _as_setting("metrics_names", alone=True)] = False
     outbound: Annotated[str | None, _as_setting("outbound")] = None
     metrics_listen: Annotated[str | None, _as_setting("metrics_listen")] = None
