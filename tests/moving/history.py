@@ -32,6 +32,9 @@ BY_HAND = (
     "UPDATE workloads SET place = 'host=web1,zone=b' WHERE name = 'often-work'",
     "UPDATE timing SET last_fired_at = NULL WHERE trigger_id = 4",
 )
+TOKEN = """
+INSERT INTO tokens VALUES (5, 'ci', x'{sha256}', 'tft_abcd', 'deployer', '["push"]', '[]', {at},
+  'local:me', {at} + 1, NULL, NULL, {at}, '192.0.2.1')"""
 ENDPOINT = """
 INSERT INTO endpoints SELECT id, x'{sha256}', NULL, x'00ff5c27', NULL, 1, 1, {at}, {at}, NULL, {at}, 7
 FROM triggers WHERE name = 'often'"""
@@ -44,7 +47,8 @@ async def leave_history(folder: Path) -> None:
     async with open_house(folder, MovableClock(BEGIN)) as house:
         await fill(house)
         await _write_odd_lines(house)
-    for statement in (*BY_HAND, ENDPOINT.format(sha256="00ff" * 16, at=AT)):
+    others = (one.format(sha256="00ff" * 16, at=AT) for one in (ENDPOINT, TOKEN))
+    for statement in (*BY_HAND, *others):
         by_hand(folder, statement)
 
 

@@ -63,7 +63,7 @@ async def test_a_round_trip_leaves_every_cell_as_it_was(
     assert content(file) == before
     assert content(tmp_path / "again") == before
     assert [table.checksum for table in there.tables] == [table.checksum for table in back.tables]
-    assert all(table.rows for table in there.tables)
+    assert [table.name for table in there.tables if not table.rows] == []
 
 
 async def test_a_cell_that_was_mended_there_comes_back_mended(
