@@ -128,3 +128,14 @@ def test_a_ping_is_answered_and_its_silence_alerts(place: Place) -> None:
         assert len(failed.attempts) == 3
         lines = logs_of(place, "alert", 1)
         assert f"ping has failed, see: tinyforge run logs {failed.run.id}" in lines
+
+
+def test_the_push_of_an_image_is_taken_by_its_name_and_tag(place: Place) -> None:
+    begun_with(place, "--example", "image-on-push")
+    with place.serving():
+        planned_and_applied(place)
+        taken = place.call("trigger", "test", "image", "--fact", "image=ghcr.io/acme/app")
+        assert taken.code == 0
+        assert re.search(r"^image\.app +matched ", taken.out, re.MULTILINE)
+        other = place.call("trigger", "test", "image", "--fact", "image=ghcr.io/acme/other")
+        assert re.search(r"^image\.app +not_matched ", other.out, re.MULTILINE)
