@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 class Running:
     served: Served
     port: int
-    tokens: Mapping[str, str]  # by role
+    tokens: dict[str, str]  # by role
 
     @property
     def address(self) -> str:
