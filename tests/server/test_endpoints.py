@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection
@@ -17,6 +18,8 @@ from tests.inbound.sending import hex_of
 from tests.server.place import Place, Server
 from tinyforge.operations.answers import ExportView
 from tinyforge.operations.views import Page, SampleView, SetupView, TriggerDetail, TriggerView
+from tinyforge.store.sqlite.store import SqliteStore
+from tinyforge.testing.clock import MovableClock
 
 pytestmark = pytest.mark.slow
 T = TypeVar("T")
@@ -290,3 +293,29 @@ def ask(server: Server, path: str, token: str) -> tuple[int, str]:
         return answer.status, answer.read().decode()
     finally:
         connection.close()
+
+
+async def make_file(folder: Path) -> None:
+    async with SqliteStore.open(folder, MovableClock()):
+        """Leave what a server's first start leaves."""
+
+
+def test_without_a_server_the_file_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEW", NEW)
+    monkeypatch.setenv("OLD", OLD)
+    place = Place(tmp_path, capsys)
+    asyncio.run(make_file(place.data))
+    place.write(MANIFEST)
+    applied = place.done("apply", str(place.manifest)).out
+    assert "new endpoint: the sender must be told; tinyforge trigger url push" in applied
+    assert "unsigned: whoever has its URL can send" in applied
+    assert HUB not in applied
+    said = place.done("trigger", "url", "hub")
+    assert said.lines[0] == f"http://127.0.0.1:8270/hooks/{HUB}"
+    assert "TINYFORGE_BASE_URL is not set" in said.err
+    before = place.done("trigger", "url", "push").lines[0]
+    assert "nothing to change" in place.done("apply", str(place.manifest)).out
+    assert place.done("trigger", "url", "push").lines[0] == before
+    assert "no server answers" in place.call("trigger", "test", "push").err

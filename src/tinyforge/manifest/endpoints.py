@@ -99,8 +99,8 @@ class Follower:
         """Return the endpoint as it shall be; None where it is so."""
         unsigned = kind.is_unsigned
         if written is None:
-            kept = None if found and found.written is not None else found
-            return kept_or_new(kept, trigger_id, unsigned=unsigned, new_path=self._new_path)
+            new_path = self._new_path
+            return kept_or_new(found, trigger_id, unsigned=unsigned, new_path=new_path)
         reference = written if has_references(written) else None
         value = resolve(written)
         if found is not None:

@@ -27,7 +27,7 @@ class Serving:
     unready: Callable[[], str | None]  # None, or why windows cannot be recorded
     instance: int | None = None
     started_at: Moment | None = None
-    base_url: str = ""  # where others reach it; empty: nobody does
+    base_url: str = ""  # where others reach it
     is_base_url_set: bool = False  # else it is the address on which it listens
     allowance: Allowance = field(default_factory=Allowance)  # what may be named over HTTP
 

@@ -80,6 +80,8 @@ async def open_offline(settings: Settings, *, writable: bool) -> AsyncIterator[A
                 database=settings.data / DATABASE,
                 tick_interval=tick_interval,
                 unready=_unready,
+                base_url=settings.base_url or f"http://{settings.listen}",
+                is_base_url_set=settings.base_url is not None,
             ),
         )
         with vault.serving():
