@@ -24,7 +24,10 @@ FEW = 8  # unfinished connections an address
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with the path, once the request is there."""
-    await receive()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request" or not message["more_body"]:
+            break
     body = scope["path"].encode()
     size = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": 200, "headers": [size]})
@@ -202,3 +205,33 @@ async def test_an_idle_connection_is_kept_for_the_next_request() -> None:
             assert (await connection.answer(text)).startswith(b"HTTP/1.1 200")
             await connection.reader.readexactly(len(b"/hi"))
         assert (await connection.answer(LAST)).startswith(b"HTTP/1.1 200")
+
+
+async def dripping(port: int, begin: bytes, drop: bytes, a_second: int, drops: int) -> bytes:
+    """Send *drop* so often a second; return what is answered."""
+    async with connected(port) as connection:
+        await connection.send(begin)
+        for _ in range(drops):
+            with suppress(TimeoutError, ConnectionError):
+                async with asyncio.timeout(1 / a_second):
+                    return await connection.reader.read()
+            with suppress(ConnectionError):
+                await connection.send(drop)
+        return await connection.until_closed()
+
+
+@pytest.mark.slow
+async def test_headers_and_bodies_that_take_too_long_end_the_connection() -> None:
+    post = b"POST /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 22000\r\n\r\n"
+    happened: list[Happening] = []
+    async with serving(happened) as port:
+        headers, body, in_time = await asyncio.gather(
+            dripping(port, b"GET / HTTP/1.1\r\nx: ", b"y", 1, 30),
+            dripping(port, post, b"y" * 100, 5, 150),
+            dripping(port, post, b"y" * 1_000, 2, 22),
+        )
+    assert headers.startswith(b"HTTP/1.1 408")
+    assert body.startswith(b"HTTP/1.1 408")
+    assert in_time.startswith(b"HTTP/1.1 200")
+    whys = [one.why for one in happened if isinstance(one, ConnectionTurnedAway)]
+    assert sorted(whys) == ["body", "headers"]

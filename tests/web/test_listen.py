@@ -223,15 +223,3 @@ def test_another_user_is_turned_away_even_where_the_file_lets_him(folder: Path) 
     said = asyncio.run(ask())
     assert said.startswith(b"HTTP/1.1 403")
     assert b"sudo -u USER" in said
-
-
-@pytest.mark.slow
-def test_headers_that_take_too_long_end_the_connection(folder: Path) -> None:
-    async def trickle() -> bytes:
-        with local_socket(folder) as local:
-            async with serving(local), connected(folder / SOCKET_NAME) as (reader, writer):
-                writer.write(b"GET / HTTP/1.1\r\nx: ")
-                async with asyncio.timeout(15):
-                    return await reader.read()
-
-    assert asyncio.run(trickle()).startswith(b"HTTP/1.1 408")
