@@ -31,6 +31,7 @@ BY_HAND = (
     "INSERT INTO bindings(id, name, trigger_id, workload_id) VALUES (97, 'loose', 1, 2)",
     "UPDATE workloads SET place = 'host=web1,zone=b' WHERE name = 'often-work'",
     "UPDATE timing SET last_fired_at = NULL WHERE trigger_id = 4",
+    "INSERT INTO secrets VALUES (96, 'trigger', 'käse', 'secret', x'01fffe00', 5)",
 )
 TOKEN = """
 INSERT INTO tokens VALUES (5, 'ci', x'{sha256}', 'tft_abcd', 'deployer', '["push"]', '[]', {at},

@@ -389,5 +389,6 @@ def misspelt(environment: Mapping[str, str]) -> list[str]:
         mistakes.extend(
             f"{variable}: no such setting; did you mean {near}?"
             for near in get_close_matches(variable, BY_VARIABLE, 1, cutoff=0.88)
+            if not near.startswith(f"{variable}_")  # a whole word less is no slip of the pen
         )
     return mistakes

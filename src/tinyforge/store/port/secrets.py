@@ -77,9 +77,7 @@ class Secrets(Protocol):
         """Return secrets by id, from above *after* on."""
         ...
 
-    async def sealed_cells(
-        self, table: SealedTable, after: int, limit: int
-    ) -> list[SealedCell]:
+    async def sealed_cells(self, table: SealedTable, after: int, limit: int) -> list[SealedCell]:
         """Return what is sealed in one table, by id."""
         ...
 
