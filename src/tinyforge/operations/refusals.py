@@ -29,7 +29,7 @@ PREFIXES: Mapping[Noun, str] = {
     "binding": "bnd",
 }
 A_TOKEN = "tinyforge token create --role deployer --trigger NAME --expires 30d"  # noqa: S105 - a command
-LISTED = frozenset({"trigger", "event", "run", "token", "audit", "delivery"})
+LISTED = frozenset({"trigger", "workload", "binding", "event", "run", "token", "audit", "delivery"})
 
 
 def id_of(noun: Noun, text: str) -> int:
