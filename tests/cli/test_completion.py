@@ -21,7 +21,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 ASKS: Mapping[str, str] = {
     "bash": 'source script; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tinyforge;'
     ' printf "%s\\n" "${COMPREPLY[@]}"',
-    "zsh": "autoload -U compinit; compinit -D -u; source script; words=($@); CURRENT=$#words;"
+    "zsh": "compdef() { : }; source script; words=($@); CURRENT=$#words;"
     " _describe() { print -l -- ${${(P)2}%%:*} }; _files() { print FILES }; _tinyforge",
     "fish": 'source script; complete -C (string join " " -- $argv) | string split -f1 \\t',
 }

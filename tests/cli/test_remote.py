@@ -318,7 +318,7 @@ def test_what_can_be_no_token_is_not_sent_and_not_shown(token: str, web: Web, at
     assert web.desk.asked == []
 
 
-@pytest.mark.parametrize("status", [200, 301, 400, 401, 403, 404, 500, 502])
+@pytest.mark.parametrize("status", [200, 301, 401, 500])
 def test_the_token_is_in_no_output_and_in_no_list_of_processes(status: int, web: Web) -> None:
     def looks(_: Asked) -> tuple[int, bytes]:
         lines.append(Path(f"/proc/{process.pid}/cmdline").read_bytes())

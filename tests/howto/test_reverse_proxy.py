@@ -34,9 +34,11 @@ workloads:
 triggers:
   push: {{kind: github, secret: "{SECRET}"}}
   by-hand: {{kind: manual}}
+  nightly: {{kind: schedule, cron: "0 3 * * *"}}
 bindings:
   - {{trigger: push, workload: site, match: {{branch: main}}}}
   - {{trigger: by-hand, workload: site}}
+  - {{trigger: nightly, workload: site}}
 """
 AROUND = """\
 user root;
@@ -240,6 +242,42 @@ def test_a_client_is_known_by_its_own_address_whatever_it_says(site: Site, afar:
     told = afar.bare("audit", "list", "--limit", "1", "--json").out
     assert CLIENT in told
     assert "198.51.100.7" not in told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "trigger list",
+        "trigger show push",
+        "trigger pause nightly",
+        "trigger resume nightly",
+        "trigger fire by-hand --dry-run",
+        "trigger url push",
+        "trigger test push",
+        "workload list",
+        "workload show site",
+        "binding list",
+        "event list",
+        "delivery list",
+        "run list",
+        "preview --count 3",
+        "simulate --to +1d",
+        "explain nightly",
+        "verify",
+        "doctor",
+        "export",
+        "plan {manifest}",
+        "apply {manifest}",
+        "deploy site --dry-run",
+        "token list",
+        "audit list",
+    ],
+)
+def test_every_command_works_from_afar(words: str, site: Site, afar: Calls) -> None:
+    manifest = str(site.folder / "tinyforge.yaml")
+    said = afar.bare(*words.format(manifest=manifest).split(), "--json")
+    assert (said.code, said.err) == (0, "")
+    assert json.decode(said.out)
 
 
 def test_a_stream_is_not_held_back(site: Site, afar: Calls) -> None:
