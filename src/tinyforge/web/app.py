@@ -8,13 +8,16 @@ from http import HTTPStatus
 from traceback import format_exception
 from typing import TypeAlias, cast
 
+import msgspec
 from litestar import Litestar, Request, Response
 from litestar.connection import ASGIConnection
-from litestar.datastructures import State
+from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg, QueryParameter
+from litestar.routes import HTTPRoute
+from litestar.types import Message, Scope
 
 from tinyforge.errors import TinyforgeError
 from tinyforge.observe.events import Observe, RequestFailed
@@ -44,7 +47,8 @@ def create_app(
             "doors": Provide(lambda: operations, sync_to_thread=False),
             "caller": Provide(_caller, sync_to_thread=False),
         },
-        guards=[must_be_allowed, _refuse_unknown_query],
+        guards=[must_be_allowed, _refuse_unknown_query, _refuse_loose_body],
+        before_send=[_say_methods],
         exception_handlers={
             TinyforgeError: _known,
             HTTPException: _of_router,
@@ -74,6 +78,31 @@ def _refuse_unknown_query(connection: Connection, handler: BaseRouteHandler) -> 
     mistakes += [{"key": key, "message": "given twice"} for key in known if given.count(key) > 1]
     if mistakes:
         raise ValidationException(extra=mistakes)
+
+
+async def _refuse_loose_body(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Refuse a body whose types are only nearly right, such as 0 for false."""
+    data = handler.parsed_fn_signature.parameters.get("data")
+    if data is None or not isinstance(connection, Request):
+        return
+    try:
+        msgspec.json.decode(await connection.body(), type=data.annotation)
+    except msgspec.MsgspecError as problem:
+        message, _, place = str(problem).partition(" - at `$.")
+        raise ValidationException(
+            extra=[{"key": place.rstrip("`"), "message": message}]
+        ) from problem
+
+
+async def _say_methods(message: Message, scope: Scope) -> None:
+    """Have OPTIONS name all methods of a path; Litestar forgets those that came later."""
+    is_start = message["type"] == "http.response.start"
+    if scope["type"] == "http" and is_start and scope["method"] == "OPTIONS":
+        app = cast("Litestar", scope["litestar_app"])
+        routes = [one for one in app.routes if isinstance(one, HTTPRoute)]
+        here = [one for one in routes if one.path_format == scope.get("path_template")]
+        methods = sorted({str(method) for one in here for method in one.methods})
+        MutableScopeHeaders.from_message(message)["allow"] = ", ".join(methods)
 
 
 def _query_keys(handler: BaseRouteHandler) -> set[str]:

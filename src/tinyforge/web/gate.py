@@ -96,6 +96,8 @@ class Gate:
             self._note(scope)
             await self._show(scope, send, *self._probe(path))
             return
+        if path in (*PROBES, "/metrics") and not is_read:
+            raise Turned(problem(HTTPStatus.METHOD_NOT_ALLOWED, "this is only read: send GET"))
         await self._know(scope)
         if is_read and path == "/metrics":
             await self._show(scope, send, 200, METRICS_TYPE, self.probes.metrics())
@@ -256,6 +258,8 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 async def _turn_away(send: Send, turned: Turned) -> None:
     proof = [(b"www-authenticate", b'Bearer realm="tinyforge"')] if turned.asks_for_proof else []
+    if turned.shown.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        proof.append((b"allow", ", ".join(READS).encode()))
     await _answer(send, turned.shown.status, MEDIA_TYPE, encoded(turned.shown), proof)
 
 

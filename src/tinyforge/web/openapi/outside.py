@@ -48,14 +48,14 @@ DELIVERY: Json = {
         "responses": {
             "200": _answer("it was taken, and deploys nothing; or it came before"),
             "202": _answer("it was stored, and a binding matched"),
-            "400": _answer("the body is not what this provider sends"),
-            "401": _answer("its sender is not proved"),
-            "404": _answer("no trigger has this endpoint"),
-            "408": _answer("the body did not come in time"),
-            "413": _answer("the body is larger than the trigger takes"),
-            "415": _answer("the body is of a type that this provider does not send"),
-            "429": _answer("too many deliveries came to this endpoint"),
-            "503": _answer("it cannot be stored just now; send it again"),
+            "400": refusal("the body is not what this provider sends"),
+            "401": refusal("its sender is not proved"),
+            "404": refusal("no trigger has this endpoint"),
+            "408": refusal("the body did not come in time"),
+            "413": refusal("the body is larger than the trigger takes"),
+            "415": refusal("the body is of a type that this provider does not send"),
+            "429": refusal("too many deliveries came to this endpoint"),
+            "503": refusal("it cannot be stored just now; send it again"),
         },
     }
 }
