@@ -33,6 +33,7 @@ BEHIND = {502, 503, 504}  # of a proxy whose server does not answer
 EXPIRED, OTHER_NAME = 10, 62  # OpenSSL's numbers of what is wrong with a certificate
 BLOCK = 64 << 10
 STREAM = "text/event-stream"
+NEW_TOKEN = f"on the server: tinyforge token create --role …; here: export {TOKEN}=…"
 MIB = 1 << 20
 
 
@@ -129,18 +130,13 @@ class RemoteDoor:
 
     def _unauthorized(self, content: bytes) -> CommandFailed:
         if self._remote.token is None:
-            return CommandFailed(
-                f"{self._at} wants a token, and {TOKEN} is not set",
-                f"on the server: tinyforge token create --help; here: export {TOKEN}=…",
-            )
+            return CommandFailed(f"{self._at} wants a token, and {TOKEN} is not set", NEW_TOKEN)
+        refused = f"{self._at} does not take the token in {TOKEN}"
         try:
             shown = json.decode(content, type=Problem)
         except (MsgspecError, ValueError):
-            return CommandFailed(f"{self._at} does not take the token in {TOKEN}")
-        return CommandFailed(
-            f"{self._at} does not take the token in {TOKEN}: {shown.detail or shown.title}",
-            shown.fix or "make a new one on the server: tinyforge token create --help",
-        )
+            return CommandFailed(refused, NEW_TOKEN)
+        return CommandFailed(f"{refused}: {shown.detail or shown.title}", NEW_TOKEN)
 
 
 class _Sending(io.RawIOBase):
