@@ -13,7 +13,19 @@ from tinyforge.engine import headers, inbox, runlog, ticker, turning, watch
 from tinyforge.inbound import body, guard, standard
 from tinyforge.manifest import complaints, entries, mistakes, syntax, text
 from tinyforge.observe import lines, pipe, tally
-from tinyforge.operations import admission, audit, deliveries, fires, forecasts, sightings, tokens
+from tinyforge.operations import (
+    admission,
+    audit,
+    deliveries,
+    fires,
+    forecasts,
+    live,
+    moves,
+    seats,
+    sightings,
+    tokens,
+    waiting,
+)
 from tinyforge.plugins import config
 from tinyforge.rules import braces, condition, globs, reading, rule
 from tinyforge.schedule import crontab, spec, windows
@@ -35,6 +47,16 @@ TIMES = f"{inbox.STORED_WITHIN:g} s, {inbox.Inbox.patience:g} s"
 @pytest.mark.parametrize(
     ("limit", "value"),
     [
+        ("rows of one page of a list", "1,000"),
+        ("an `Idempotency-Key`", "1 to 255"),
+        ("`?wait=` of a fire", f"{waiting.LONGEST_WAIT // MINUTE} min"),
+        ("streams at once", f"{seats.MOST_STREAMS}"),
+        ("messages that are kept for who is behind, or comes back within 1 min", f"{live.KEPT:,}"),
+        ("news of one quarter of a second", f"{moves.MOST_SHOWN:,}, read from {moves.MOST_READ:,}"),
+        (
+            "runs that a stream tells of to their end",
+            f"{moves.MOST_OPEN:,} that are open, {moves.MOST_ENDED}",
+        ),
         ("tokens that live", f"{tokens.MOST_TOKENS:,}"),
         ("names that a token is narrowed to", f"{tokens.MOST_NAMES} triggers"),
         (
@@ -76,7 +98,6 @@ TIMES = f"{inbox.STORED_WITHIN:g} s, {inbox.Inbox.patience:g} s"
         ("a payload that a `when` expression names", f"{reading.DEEPEST} deep"),
         ("facts of a fire by hand", f"{fires.MOST_FACTS // KIB} KiB"),
         ("facts of a delivery's event", f"{event_facts.LARGEST // KIB} KiB"),
-        ("facts of a delivery's event", f"{event_facts.LONGEST_MESSAGE:,} characters"),
         ("deliveries that wait to be stored", f"{inbox.MOST_WAITING:,}"),
         ("how long a delivery waits to be stored, and then to be decided", TIMES),
         ("deliveries in one transaction", f"{inbox.TOGETHER}"),
