@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.engine.arriving import SECRET, at_work, endpoint_of, github, push, receive
 from tests.engine.house import ME, House, open_house
-from tinyforge.clock import DAY
+from tinyforge.clock import DAY, SECOND
 from tinyforge.engine.endpoints import Endpoint
 from tinyforge.errors import NotFound, Refused
 from tinyforge.observe.events import DeliveryReplayed
@@ -128,6 +128,25 @@ async def test_a_body_that_is_gone_says_so(tmp_path: Path) -> None:
         assert (await house.doors.deliveries.show(listed.id, ME)).body is None
         with pytest.raises(Refused, match="kept no longer"):
             await house.doors.deliveries.replay(listed.id, ME)
+
+
+async def test_explain_says_of_each_binding_why_it_did_not_deploy(
+    site: tuple[House, Endpoint],
+) -> None:
+    house, endpoint = site
+    await receive(house, endpoint, github(push("dev")))
+    house.clock.move(SECOND)
+    await receive(house, endpoint, github({"action": "starred"}, "star", event="star"))
+    view = await house.doors.explain.explain("push", ME)
+    ignored, fired = view.decisions
+    assert (ignored.verdict, fired.verdict) == ("ignored", "fired")
+    assert "star" in ignored.words
+    assert fired.words == "b3: not_matched (branch is dev, not main)."
+    asked = await house.doors.explain.explain("push", ME, house.clock.now() + DAY)
+    assert asked.event is not None
+    assert "branch is dev, not main" in asked.words
+    before = await house.doors.explain.explain("push", ME, house.clock.now() - DAY)
+    assert "No event of it is kept from before that" in before.words
 
 
 async def test_others_see_nothing_of_it(site: tuple[House, Endpoint]) -> None:

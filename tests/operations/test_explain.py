@@ -171,9 +171,13 @@ async def test_the_last_decisions_lead_to_the_newest_of_them(house: House) -> No
 async def test_what_has_no_windows_says_so(house: House) -> None:
     await house.apply()
     await house.doors.firing.fire("button", None, ME)
-    view = await explain(house, BEGIN, "button")
+    view = await explain(house, None, "button")
     assert (view.verdict, view.next_command) == ("no_windows", "tinyforge trigger fire button")
-    assert [line.words for line in view.decisions] == [f"by {ME.actor}"]
+    (line,) = view.decisions
+    assert line.words.startswith(f"by {ME.actor}: site: run_")
+    asked = await explain(house, BEGIN, "button")
+    assert asked.event is not None
+    assert asked.event.event.id == line.event
 
 
 async def test_a_row_put_in_broken_tells_why(house: House) -> None:

@@ -55,6 +55,9 @@ Verdict: TypeAlias = Literal[
     "no_windows",  # of another kind
     "broken",
     "summary",  # asked without a moment
+    "ignored",  # these three: a delivery that is no event
+    "disabled",
+    "conflict",
 ]
 
 

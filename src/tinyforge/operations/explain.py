@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from msgspec.structs import replace
 
-from tinyforge.clock import Clock, Moment
-from tinyforge.model import Event, Trigger
+from tinyforge.clock import SECOND, Clock, Moment, rfc3339
+from tinyforge.ids import lowest, show
+from tinyforge.model import Event, EventId, Trigger
 from tinyforge.operations.answering import (
     SHOWN,
     Facts,
@@ -20,7 +23,7 @@ from tinyforge.operations.answering import (
     undecided,
     windows_at,
 )
-from tinyforge.operations.answers import ExplainView
+from tinyforge.operations.answers import DecisionView, ExplainView, Verdict
 from tinyforge.operations.callers import Caller
 from tinyforge.operations.commands import command
 from tinyforge.operations.events import Events
@@ -28,12 +31,30 @@ from tinyforge.operations.rendering import SCHEDULE, at_text
 from tinyforge.operations.roles import Reads
 from tinyforge.operations.views import EventDetail, ResultView
 from tinyforge.schedule.decision import State
-from tinyforge.store.port import EventFilter, Timing
+from tinyforge.store.port import (
+    DeliveryFilter,
+    DeliveryRow,
+    EventFilter,
+    Fate,
+    Inbox,
+    Timing,
+)
+
+NO_EVENT: Mapping[Fate, Verdict] = {
+    Fate.IGNORED: "ignored",
+    Fate.DISABLED: "disabled",
+    Fate.CONFLICT: "conflict",
+}
+OTHER_BODY = "its id came before with another body"
+
+
+class Store(Reads, Inbox, Protocol):
+    """The roles that this room needs."""
 
 
 @dataclass(frozen=True)
 class Explain:
-    reads: Reads
+    reads: Store
     events: Events
     clock: Clock
 
@@ -42,7 +63,9 @@ class Explain:
         caller.must_see_trigger(name)
         trigger, timing = await self.reads.trigger_named(name)
         if trigger.kind != SCHEDULE and timing is None:
-            return await self._of_other_kind(trigger)
+            return await (
+                self._lately_delivered(trigger) if at is None else self._near(trigger, at)
+            )
         if timing is None or timing.state is None:
             return _unplanned(trigger, at)
         if at is None:
@@ -88,17 +111,56 @@ class Explain:
         facts = await self._facts(trigger, timing, state, self.clock.now())
         return summary(facts, events, spans)
 
-    async def _of_other_kind(self, trigger: Trigger) -> ExplainView:
+    async def _lately_delivered(self, trigger: Trigger) -> ExplainView:
+        """Say of the last events what each binding made of them, and of deliveries why not."""
         events = await self.reads.events(EventFilter(trigger_id=trigger.id, limit=SHOWN))
-        broken = f" It is broken: {trigger.broken}." if trigger.broken else ""
-        return ExplainView(
-            trigger=trigger.name,
-            asked=None,
-            verdict="broken" if trigger.broken else "no_windows",
-            words=f"{trigger.name} is of kind {trigger.kind}: it has no windows.{broken}",
-            decisions=[event_line(event) for event in events],
-            next_command=command("trigger", "fire", trigger.name),
+        lines = [await self._event_line(event) for event in events]
+        for fate in NO_EVENT:
+            wanted = DeliveryFilter(trigger_id=trigger.id, fate=fate, limit=SHOWN)
+            lines += map(_delivery_line, await self.reads.deliveries(wanted))
+        lines.sort(key=lambda line: line.at, reverse=True)
+        return replace(_without_windows(trigger), decisions=lines[:SHOWN])
+
+    async def _event_line(self, event: Event) -> DecisionView:
+        line = event_line(event)
+        by = f"{line.words}: " if line.words else ""
+        return replace(line, words=by + _results_words(await self.events.detail(event)))
+
+    async def _near(self, trigger: Trigger, at: Moment) -> ExplainView:
+        """Answer with the last event that was accepted until then."""
+        wanted = EventFilter(trigger_id=trigger.id, before=EventId(lowest(at + SECOND)), limit=1)
+        found = await self.reads.events(wanted)
+        view = replace(_without_windows(trigger), asked=at_text(at))
+        if not found:
+            return replace(view, words=f"{view.words} No event of it is kept from before that.")
+        detail = await self.events.detail(found[0])
+        words = f"Its last event until then came at {at_text(found[0].accepted_at)}."
+        return replace(
+            view,
+            words=f"{view.words} {words} {_results_words(detail)}",
+            event=detail,
+            next_command=detail.next_command,
         )
+
+
+def _without_windows(trigger: Trigger) -> ExplainView:
+    broken = f" It is broken: {trigger.broken}." if trigger.broken else ""
+    return ExplainView(
+        trigger=trigger.name,
+        asked=None,
+        verdict="broken" if trigger.broken else "no_windows",
+        words=f"{trigger.name} is of kind {trigger.kind}: it has no windows.{broken}",
+        next_command=command("trigger", "fire", trigger.name),
+    )
+
+
+def _delivery_line(row: DeliveryRow) -> DecisionView:
+    return DecisionView(
+        at=rfc3339(row.received_at),
+        verdict=NO_EVENT[row.fate],
+        words=row.reason or OTHER_BODY,
+        next_command=command("delivery", "show", show("dlv", row.id)),
+    )
 
 
 def _unplanned(trigger: Trigger, at: Moment | None) -> ExplainView:
