@@ -160,6 +160,18 @@ def deliver_to_unnamed(one: Site, held: Mapping[str, str]) -> None:
     assert one.hook(endpoint_of(one, "any"), b'{"a": 1}', wrong)[0] == 401
 
 
+def try_again(one: Site) -> None:
+    """Have a sample sent to every endpoint that signs, and replay what came."""
+    for name in ("hub", "lab", "tea", "two", "any"):
+        status, text = one.api("POST", f"/triggers/{name}/test", {})
+        assert status == 200, text
+    _, text = one.api("GET", "/deliveries?limit=100")
+    first, *rest = json.loads(text)["items"]
+    for row in rest:
+        one.api("POST", f"/deliveries/{row['id']}/replay", {"dry_run": True})
+    assert one.api("POST", f"/deliveries/{first['id']}/replay", {})[0] == 200
+
+
 def endpoint_of(one: Site, trigger: str) -> str:
     """Return the path that was made up, which `trigger url` shows to who sets up the sender."""
     _, said = one.api("GET", f"/triggers/{trigger}/endpoint", keep=False)
@@ -199,7 +211,7 @@ def read_everything(one: Site) -> None:
         *("/triggers", "/workloads", "/bindings", "/events", "/runs", "/deliveries"),
         *("/health", "/verify", "/preview"),
     ):
-        one.api("GET", path)
+        assert one.api("GET", path)[0] == 200, path
     for name in ("hub", "lab", "tea", "two", "any", "image", "made", "over"):
         assert one.api("GET", f"/triggers/{name}")[0] == 200
     for name in (OPEN, "fails", "calls", "refused", "unreached"):
@@ -208,11 +220,11 @@ def read_everything(one: Site) -> None:
         _, text = one.api("GET", f"/{noun}?limit=500")
         for row in json.loads(text).get("items", ()):
             one.api("GET", f"/{noun}/{row['id']}")
-            if noun == "runs":
-                one.api("GET", f"/runs/{row['id']}/log")
+            more = {"runs": "log", "deliveries": "body"}.get(noun)
+            assert more is None or one.api("GET", f"/{noun}/{row['id']}/{more}")[0] == 200
     one.ask("GET", "/metrics", headers={"authorization": f"Bearer {one.token}"})
     one.api("GET", "/openapi.json")
-    for words in (["export"], ["doctor"], ["audit", "list"]):
+    for words in (["export"], ["doctor"], ["audit", "list"], ["delivery", "list"]):
         one.command(*words)
 
 
@@ -326,6 +338,7 @@ def driven(one: Site, held: Mapping[str, str], endpoint: str, lab: str) -> dict[
     found = deliver(one, held, endpoint, lab)
     deliver_to_unnamed(one, held)
     call_wrongly(one, held)
+    try_again(one)
     one.until_over(9)
     found |= {"the endpoint that was made": endpoint_of(one, "made"), "the token": one.token}
     read_everything(one)
