@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
 from tests.engine.arriving import SECRET, at_work, github, push, receive
-from tests.engine.house import BEGIN, House, kinds
+from tests.engine.house import BEGIN, PATIENCE, House, kinds
 from tests.operations.house import ME as ADMIN
 from tests.postgres import own_schema
 from tinyforge.clock import SECOND
@@ -165,13 +167,25 @@ async def test_a_rehearsal_too_must_prove_itself(house: House) -> None:
 # --- replicas
 
 
+class Pair(NamedTuple):
+    """Two replicas; *news*: there was told something."""
+
+    here: PostgresStore
+    there: PostgresStore
+    news: asyncio.Event
+
+
 @pytest_asyncio.fixture
-async def pair(postgres: str) -> AsyncIterator[tuple[PostgresStore, PostgresStore]]:
-    async with own_schema(postgres) as url:
-        clock = MovableClock()
-        house = PostgresHouse(clock=clock, version="1.0")
-        async with PostgresStore.open(url, house) as here, PostgresStore.open(url, house) as there:
-            yield here, there
+async def pair(postgres: str) -> AsyncIterator[Pair]:
+    news = asyncio.Event()
+    mine = PostgresHouse(clock=MovableClock(), version="1.0")
+    other = PostgresHouse(clock=MovableClock(), version="1.0", hear=lambda _news: news.set())
+    async with (
+        own_schema(postgres) as url,
+        PostgresStore.open(url, mine) as here,
+        PostgresStore.open(url, other) as there,
+    ):
+        yield Pair(here, there, news)
 
 
 class NoSecrets:
@@ -179,10 +193,10 @@ class NoSecrets:
         """Nothing is sealed."""
 
 
-async def test_a_replica_finds_at_once_what_another_has_just_made(
-    pair: tuple[PostgresStore, PostgresStore],
+async def test_a_replica_follows_what_another_makes_and_ends(
+    pair: Pair,
 ) -> None:
-    here, there = pair
+    here, there, news = pair
     directory = Directory(there, kinds(), NoSecrets(), MovableClock())
     assert await directory.find(PATH) is None
     trigger = Trigger(
@@ -201,3 +215,9 @@ async def test_a_replica_finds_at_once_what_another_has_just_made(
     endpoint = await directory.find(PATH)
     assert endpoint is not None
     assert endpoint.trigger.name == "push"
+    ends = EndpointWrite(trigger_id=trigger.id, row=None)
+    await here.change(ConfigChange(author="test", endpoints=[ends]), BEGIN)
+    async with asyncio.timeout(PATIENCE):
+        while await directory.find(PATH) is not None:
+            news.clear()
+            await news.wait()

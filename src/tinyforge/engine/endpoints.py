@@ -25,6 +25,7 @@ from tinyforge.store.port import (
 
 PATH_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
 MOST_KEPT = 10_000  # endpoints of one generation of the config, in memory
+MOST_LOOKS = 2  # into the database at once: whoever guesses ids keeps nobody else waiting
 NOTED_EVERY: Micros = 2 * SECOND
 NOBODY_KNOWS = 1 << 20  # bytes; of a trigger whose kind cannot tell
 
@@ -59,6 +60,7 @@ class Directory:
     plugins: Plugins
     secrets: KnowsSecrets
     clock: Clock
+    _looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_LOOKS))
     _generation: int | None = None
     _kept: dict[bytes, Endpoint] = field(default_factory=dict)
     _uses: dict[TriggerId, EndpointUse] = field(default_factory=dict)
@@ -73,7 +75,8 @@ class Directory:
         generation = await self._follow()
         if (kept := self._kept.get(sha256)) is not None:
             return kept
-        found = await self.store.endpoint_at(sha256)
+        async with self._looks:
+            found = await self.store.endpoint_at(sha256)
         if found is None:
             return None
         endpoint = self._built(found)
