@@ -16,6 +16,7 @@ from tinyforge.errors import InvalidManifest, KeyMissing, Refused
 from tinyforge.operations.answers import PlanView
 from tinyforge.operations.callers import Caller, Role
 from tinyforge.operations.lists import Wanted
+from tinyforge.operations.objects import Target
 from tinyforge.references import opened_by, resolve
 
 CANARY, OTHER = "canary-Zk4q8vN1bX7mT2cR", "canary-Yh3w9pL5dJ6sF0aE"
@@ -146,6 +147,40 @@ async def test_the_mask_is_not_taken_for_a_secret(house: House) -> None:
 async def test_what_is_too_long_for_a_secret_is_refused(house: House) -> None:
     with pytest.raises(InvalidManifest, match="longer than 64 KiB"):
         await house.apply(push("x" * (64 * 1024 + 1)))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        f"[{CANARY}, {OTHER}, {CANARY}x]",
+        f"{{key: {CANARY}}}",
+        f"[[{CANARY}]]",
+        f"{CANARY}, signing: {CANARY}",
+        f'"whsec_{CANARY}$", proof: basic',
+        f"[{CANARY}, '']",
+    ],
+)
+async def test_row_15_of_security_no_mistake_quotes_a_secret(house: House, secret: str) -> None:
+    for kind in ("github", "gitlab", "webhook"):
+        text = push(secret).replace("kind: github", f"kind: {kind}")
+        with pytest.raises(InvalidManifest) as refused:
+            await house.apply(text)
+        assert CANARY not in str(refused.value)
+    assert CANARY not in repr(house.happened)
+
+
+async def test_a_secret_that_is_typed_into_the_api_is_sealed_as_well(house: House) -> None:
+    target = Target(what="trigger", name="push")
+    await house.doors.objects.put(ME, target, {"kind": "github", "secret": CANARY})
+    shown = await sealed_in(house)
+    assert await value_of(house, shown) == CANARY
+    again = replace(target, version="*")
+    await house.doors.objects.put(ME, again, {"kind": "github", "secret": shown, "enabled": False})
+    assert await sealed_in(house) == shown, "what was shown means: keep it"
+    with pytest.raises(InvalidManifest, match="over HTTP"):
+        await house.doors.objects.put(AFAR, again, {"kind": "github", "secret": "${env:HOME}"})
+    await house.doors.objects.delete(ME, again)
+    assert await house.store.secrets(0, 10) == []
 
 
 async def test_row_15_of_security_no_view_shows_what_a_hand_wrote_into_the_table(

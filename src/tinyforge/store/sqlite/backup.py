@@ -255,9 +255,11 @@ def _open_alone(path: Path) -> apsw.Connection:
         )
     where = f"file:{quote(str(path.absolute()))}?immutable=1"
     try:
-        return apsw.Connection(where, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        connection = apsw.Connection(where, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)  # nobody vouches for the file
     except apsw.Error as problem:
         raise Refused(f"{path} cannot be read: {problem}", "let this user read it") from problem
+    return connection
 
 
 def _has_secrets(connection: apsw.Connection) -> bool:
