@@ -12,6 +12,7 @@ import yaml
 
 from benchmarks import production, row_by_row
 from benchmarks.figures import Baseline, Figure, Size
+from tinyforge.operations.callers import ITSELF
 from tinyforge.operations.door import Operations
 from tinyforge.operations.views import ManifestRequest
 from tinyforge.settings import Settings
@@ -90,13 +91,13 @@ async def _applied(folder: Path, text: str) -> tuple[float, float, float]:
 
 async def _apply(operations: Operations, request: ManifestRequest) -> float:
     began = time.perf_counter()
-    await operations.manifests.apply(request, "benchmark")
+    await operations.manifests.apply(request, ITSELF)
     return time.perf_counter() - began
 
 
 async def _plan(operations: Operations, request: ManifestRequest) -> float:
     began = time.perf_counter()
-    await operations.manifests.plan(request)
+    await operations.manifests.plan(request, ITSELF)
     return time.perf_counter() - began
 
 

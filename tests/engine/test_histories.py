@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.house import BEGIN, House, iso, open_house
+from tests.engine.house import BEGIN, ME, House, iso, open_house
 from tinyforge.clock import DAY, HOUR, MINUTE, SECOND, Micros
 from tinyforge.errors import Refused
 from tinyforge.observe.events import SchedulesFired
@@ -66,7 +66,7 @@ def by_hand(statement: str) -> Step:
 def switching(name: str, what: str) -> Step:
     async def step(house: House) -> None:
         with suppress(Refused):  # of another kind now, or broken from the start
-            await getattr(house.doors.triggers, what)(name, "test")
+            await getattr(house.doors.triggers, what)(name, ME)
 
     return step
 
