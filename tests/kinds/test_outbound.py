@@ -7,8 +7,6 @@ import sys
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import ClientSession, TCPConnector
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from tests.kinds.endpoint import answer, endpoint
 from tinyforge import __version__
@@ -290,69 +288,6 @@ async def test_with_public_only_a_server_on_this_machine_is_not_called() -> None
         )
         assert problem.permanent
         assert server.connections == 0
-
-
-class Rebinding(AbstractResolver):
-    """A name server that gives a good address first and a bad one from then on."""
-
-    def __init__(self, *answers: list[str]) -> None:
-        self._answers = list(answers)
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        answers = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        return [
-            ResolveResult(
-                hostname=host, host=one, port=port, family=socket.AF_INET, proto=0, flags=0
-            )
-            for one in answers
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
-def resolving(client: Outbound, resolver: AbstractResolver) -> Outbound:
-    """Put the same guard behind another name server."""
-    connector = client._session.connector  # noqa: SLF001 - a name server of the test's own
-    assert isinstance(connector, TCPConnector)
-    guard = connector._socket_factory  # noqa: SLF001
-    return Outbound(
-        ClientSession(
-            connector=TCPConnector(
-                resolver=resolver, use_dns_cache=False, force_close=True, socket_factory=guard
-            )
-        )
-    )
-
-
-async def test_a_name_that_turns_into_a_metadata_address_is_caught_when_it_is_dialled(
-    client: Outbound,
-) -> None:
-    async with endpoint() as server:
-        rebound = resolving(client, Rebinding(["127.0.0.1"], ["169.254.169.254"]))
-        url = f"http://rebind.example:{server.port}/"
-        assert (await rebound.send(Request(method="GET", url=url))).status == 200
-
-        problem = await failure(rebound, url)
-        await rebound._session.close()  # noqa: SLF001
-
-    assert (
-        "169.254.169.254 is a link-local or metadata address, which is never called"
-        in problem.reason
-    )
-
-
-async def test_of_several_addresses_only_the_allowed_ones_are_dialled(client: Outbound) -> None:
-    async with endpoint() as server:
-        mixed = resolving(client, Rebinding(["169.254.169.254", "127.0.0.1"]))
-        response = await mixed.send(
-            Request(method="GET", url=f"http://mixed.example:{server.port}/")
-        )
-        await mixed._session.close()  # noqa: SLF001
-
-    assert response.status == 200
 
 
 def test_one_loop_shares_one_client_which_closes_with_it(loop_runner: asyncio.Runner) -> None:
