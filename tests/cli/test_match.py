@@ -183,6 +183,12 @@ def test_a_trace_of_curl_is_read_as_it_is(desk: Desk) -> None:
     assert desk.match("--kind", "github").code == 0
 
 
+def test_what_github_shows_of_a_delivery_is_read_as_it_is(desk: Desk) -> None:
+    shown = "Request URL: https://forge.example.org/hooks/…\nRequest method: POST\nAccept: */*\n"
+    desk.write("headers", shown + PUSH)
+    assert desk.match("--kind", "github").code == 0
+
+
 def test_a_form_is_read_and_json_under_a_forms_header_too(desk: Desk) -> None:
     desk.write("headers", PUSH.replace("application/json", "application/x-www-form-urlencoded"))
     assert "it is read as JSON" in desk.match("--kind", "github").err

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from tinyforge.cli.failure import CalledWrongly
 
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-REQUEST = re.compile(r"[A-Z]+ \S+ HTTP/\S+")
+REQUEST = re.compile(r"[A-Z]+ \S+ HTTP/\S+|Request (URL|method): .*")  # the second is GitHub's
 SENT, OTHERS = ">", ("*", "<", "{ [", "} [")  # marks of curl's lines
 
 
