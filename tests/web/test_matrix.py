@@ -131,6 +131,26 @@ async def test_security_row_3_a_token_for_one_trigger_acts_on_it_and_sees_what_i
     assert (await door.knock("POST", f"{API}/triggers/theirs/fire", token)).status == 404
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "bindings/theirs.their-sit",
+        "triggers/their",
+        "workloads/their-sit",
+        "events?trigger=their",
+        "runs?workload=their-sit",
+        "runs?trigger=their",
+        "runs?workload=their-site",
+        "verify?trigger=their",
+    ],
+)
+async def test_security_row_3_a_guess_tells_nobody_what_is_there(door: Door, path: str) -> None:
+    token = await door.token("deployer", triggers=["button"])
+    answer = await door.knock("GET", f"{API}/{path}", token)
+    assert answer.status == 404
+    assert "did you mean" not in answer.problem.detail
+
+
 async def test_security_row_3_a_token_for_one_workload_sees_its_runs_whoever_fired(
     door: Door,
 ) -> None:

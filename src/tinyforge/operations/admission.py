@@ -31,7 +31,7 @@ class Admission:
     _uses: dict[int, TokenUse] = field(default_factory=dict)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKED_UP_AT_ONCE))
     _has_any: bool = False
-    _was_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    _never: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def caller_of(self, secret: str, source: str) -> Caller:
         """Return who calls with this token. Unproved, StoreUnavailable."""
@@ -58,7 +58,7 @@ class Admission:
         """Keep the last uses, each minute and at the end, until cancelled."""
         try:
             while True:
-                await self.clock.wait(self._was_asked, STORED_EACH)
+                await self.clock.wait(self._never, STORED_EACH)
                 await self.keep_uses()
         finally:
             await self.keep_uses()

@@ -111,10 +111,10 @@ class Runs:
         return run, view
 
     async def _filter(self, wanted: Wanted, caller: Caller) -> RunFilter:
-        if wanted.workload and not caller.triggers:
+        if wanted.workload:
             caller.must_see_workload(wanted.workload)
         workload = await self.store.workload_named(wanted.workload) if wanted.workload else None
-        if wanted.trigger and not caller.workloads:
+        if wanted.trigger:
             caller.must_see_trigger(wanted.trigger)
         trigger, _ = (
             await self.store.trigger_named(wanted.trigger) if wanted.trigger else (None, None)

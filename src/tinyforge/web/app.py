@@ -19,7 +19,7 @@ from litestar.params import ParameterKwarg, QueryParameter
 from litestar.routes import HTTPRoute
 from litestar.types import Message, Scope
 
-from tinyforge.errors import TinyforgeError
+from tinyforge.errors import NotFound, TinyforgeError
 from tinyforge.observe.events import Observe, RequestFailed
 from tinyforge.operations.callers import Caller
 from tinyforge.operations.door import Operations
@@ -97,9 +97,8 @@ async def _refuse_loose_body(connection: Connection, handler: BaseRouteHandler) 
 async def _say_methods(message: Message, scope: Scope) -> None:
     """Have OPTIONS name all methods of a path; Litestar forgets those that came later."""
     is_start = message["type"] == "http.response.start"
-    if scope["type"] == "http" and is_start and scope["method"] == "OPTIONS":
-        app = cast("Litestar", scope["litestar_app"])
-        routes = [one for one in app.routes if isinstance(one, HTTPRoute)]
+    if is_start and scope.get("method") == "OPTIONS":
+        routes = [one for one in scope["litestar_app"].routes if isinstance(one, HTTPRoute)]
         here = [one for one in routes if one.path_format == scope.get("path_template")]
         methods = sorted({str(method) for one in here for method in one.methods})
         MutableScopeHeaders.from_message(message)["allow"] = ", ".join(methods)
@@ -115,7 +114,9 @@ def _query_keys(handler: BaseRouteHandler) -> set[str]:
     }
 
 
-def _known(_: Asked, error: TinyforgeError) -> Response[Problem]:
+def _known(request: Asked, error: TinyforgeError) -> Response[Problem]:
+    if isinstance(error, NotFound) and _caller(request).is_narrowed:
+        error = NotFound(error.what, error.key)  # what it may have meant is not for its eyes
     shown = of_error(error)
     return _response(shown, SOON if shown.status == HTTPStatus.SERVICE_UNAVAILABLE else None)
 
