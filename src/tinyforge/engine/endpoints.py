@@ -24,7 +24,7 @@ from tinyforge.store.port import (
 )
 
 PATH_ID = re.compile(r"[A-Za-z0-9_-]{22,64}")
-MOST_KEPT = 10_000  # endpoints of one generation of the config, in memory
+MOST_KEPT = 20_000  # endpoints of one generation of the config, in memory
 MOST_LOOKS = 2  # into the database at once: whoever guesses ids keeps nobody else waiting
 NOTED_EVERY: Micros = 2 * SECOND
 NOBODY_KNOWS = 1 << 20  # bytes; of a trigger whose kind cannot tell

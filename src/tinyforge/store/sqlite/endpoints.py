@@ -16,9 +16,10 @@ SELECT = f"SELECT {', '.join(f'e.{column}' for column in COLUMNS)}"
 ALIVE = "typeof(r.deleted_at) <> 'integer'"
 CATALOG = f"{SELECT} FROM endpoints e JOIN triggers r ON r.id = e.trigger_id AND {ALIVE}"
 OF_TRIGGERS = f"{SELECT} FROM endpoints e WHERE e.trigger_id IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own columns
-AT = f"""
-{SELECT}, r.id, {cells.select(cells.TRIGGER_ONLY, "r")}
-FROM endpoints e JOIN triggers r ON r.id = e.trigger_id AND {ALIVE} WHERE e.path_sha256 = ?"""
+# Two statements, for the second is long, and of an id that nobody has it is never asked.
+AT = f"{SELECT} FROM endpoints e WHERE e.path_sha256 = ?"
+WITH_TRIGGER = f"""
+SELECT r.id, {cells.select(cells.TRIGGER_ONLY, "r")} FROM triggers r WHERE r.id = ? AND {ALIVE}"""  # noqa: S608 - our own columns
 
 # Ids may be handed from one trigger to another, so all that change are free first.
 TAKE_AWAY = f"""
@@ -43,10 +44,11 @@ class EndpointRows:
     _parts: Parts
 
     async def endpoint_at(self, sha256: bytes) -> FoundEndpoint | None:
-        for row in self._parts.look(AT, (sha256,)):
-            trigger = cells.trigger_of(row[len(COLUMNS) :]).row
-            if isinstance(trigger, Trigger):
-                return FoundEndpoint(endpoint_of(row), trigger)
+        for row in map(endpoint_of, self._parts.look(AT, (sha256,))):
+            for columns in self._parts.look(WITH_TRIGGER, (row.trigger_id,)):
+                trigger = cells.trigger_of(columns).row
+                if isinstance(trigger, Trigger):
+                    return FoundEndpoint(row, trigger)
         return None
 
     async def endpoints_of(self, trigger_ids: Sequence[TriggerId]) -> dict[TriggerId, EndpointRow]:
