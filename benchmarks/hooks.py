@@ -31,10 +31,10 @@ ENDPOINTS = 100
 FEW, MANY = 32, 64  # connections of one sender
 STEADY = 500  # deliveries per second
 INTERVAL = 10  # seconds, of the schedules beside the slow connections
-WORKLOAD = "  w{n}: {{kind: noop}}"
+WORKLOAD = "  w{n}: {{kind: nap, seconds: '5'}}"  # a deploy takes its time
 TRIGGER = '  t{n}: {{kind: github, secret: "${{env:BENCHMARK_SECRET}}", endpoint: {path}}}'
 BINDING = "  - {{trigger: t{n}, workload: w{n}, match: {{branch: main}}}}"
-SCHEDULE = "  s{n}: {{kind: schedule, interval: 10s, first: wait}}"
+SCHEDULE = "  s{n}: {{kind: schedule, interval: 10s, spread: 10s, first: wait}}"
 SCHEDULED = "  - {{trigger: s{n}, workload: w{n}}}"
 
 
@@ -50,7 +50,7 @@ class Extent:
 
 EXTENTS = {
     Size.FULL: Extent(deliveries=60_000, plain=20_000, seconds=60, slow=5_000, beside=30),
-    Size.QUICK: Extent(deliveries=20_000, plain=5_000, seconds=10, slow=5_000, beside=15),
+    Size.QUICK: Extent(deliveries=10_000, plain=3_000, seconds=8, slow=5_000, beside=11),
     Size.SMALLEST: Extent(deliveries=100, plain=50, seconds=1, slow=20, beside=1, senders=1),
 }
 

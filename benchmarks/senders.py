@@ -52,7 +52,7 @@ def payload() -> bytes:
     repository = {f"{what}_url": f"{site}/{what}" for what in WORDS.split()}
     commits = [
         {
-            "id": f"{n:040x}",
+            "id": hashlib.sha256(bytes([n])).hexdigest()[:40],
             "message": "Say what is wrong, and how to mend it\n\nMore of it, as people write.",
             "timestamp": "2026-01-05T12:00:00+01:00",
             "author": {"name": "Ann", "email": "ann@example.org", "username": "ann"},
@@ -65,8 +65,8 @@ def payload() -> bytes:
     return json.dumps(
         {
             "ref": "refs/heads/main",
-            "before": "a" * 40,
-            "after": "b" * 40,
+            "before": hashlib.sha256(b"before").hexdigest()[:40],
+            "after": hashlib.sha256(b"after").hexdigest()[:40],
             "created": False,
             "deleted": False,
             "forced": False,
@@ -75,7 +75,8 @@ def payload() -> bytes:
             "sender": {"login": "ann", **repository},
             "commits": commits,
             "head_commit": commits[-1],
-        }
+        },
+        separators=(",", ":"),
     ).encode()
 
 
