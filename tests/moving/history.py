@@ -39,6 +39,16 @@ INSERT INTO tokens VALUES (5, 'ci', x'{sha256}', 'tft_abcd', 'deployer', '["push
 ENDPOINT = """
 INSERT INTO endpoints SELECT id, x'{sha256}', NULL, x'00ff5c27', NULL, 1, 1, {at}, {at}, NULL, {at}, 7
 FROM triggers WHERE name = 'often'"""
+DELIVERED = (
+    """
+INSERT INTO deliveries VALUES (94, 1, 'done', {at}, {at}, 'accepted', NULL, 93, '{sha256}', 9, NULL,
+  0, '{{"x-event": "push"}}')""",
+    "INSERT INTO bodies VALUES (94, {at}, 4, x'28b52ffd')",
+    "INSERT INTO contents VALUES (1, 'käse@sha256:{sha256}', {at}, 94)",
+    "INSERT INTO decisions VALUES (94, 0, {at}, 'ignored', 'a pull', NULL)",
+    "INSERT INTO earlier_results VALUES (93, 0, 92, 'not_matched', 'branch is dev, not main')",
+    "INSERT INTO matches VALUES (91, NULL, 'push main matched')",
+)
 OPEN_EVENT = """
 UPDATE events SET fanned_at = NULL, tries = 1 WHERE id = (SELECT max(id) FROM events)"""
 
@@ -48,7 +58,7 @@ async def leave_history(folder: Path) -> None:
     async with open_house(folder, MovableClock(BEGIN)) as house:
         await fill(house)
         await _write_odd_lines(house)
-    others = (one.format(sha256="00ff" * 16, at=AT) for one in (ENDPOINT, TOKEN))
+    others = (one.format(sha256="00ff" * 16, at=AT) for one in (ENDPOINT, TOKEN, *DELIVERED))
     for statement in (*BY_HAND, *others):
         by_hand(folder, statement)
 

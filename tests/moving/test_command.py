@@ -31,7 +31,7 @@ async def test_people_hear_of_each_table_and_what_to_do_next(file: Path, url: st
     said = await called("--from", file / "tinyforge.db", "--to", url)
     assert said.returncode == 0, said.stderr
     assert "events: 7 of 7, checked" in said.stderr.splitlines()
-    assert f"moved 63 rows from {file / 'tinyforge.db'} to postgresql://" in said.stdout
+    assert f"moved 73 rows from {file / 'tinyforge.db'} to postgresql://" in said.stdout
     assert "is as it was: start no server on it any more" in said.stderr
     assert f"next: TINYFORGE_DATABASE='{url.replace(':@', '@')}' tinyforge serve" in said.stderr
 
