@@ -26,6 +26,7 @@ BASE, POSTGRES = "localhost/tests-python:1", "localhost/tests-postgres:18"
 TOOLS = (
     "cat",
     "chmod",
+    "chown",
     "cp",
     "echo",
     "env",
