@@ -52,11 +52,14 @@ class Running:
 
 
 @contextmanager
-def running_server(folder: Path) -> Iterator[Running]:
+def running_server(
+    folder: Path, tokens: dict[str, str] | None = None, **variables: str
+) -> Iterator[Running]:
+    """Start a server; one that shares a database with another goes by that one's *tokens*."""
     port = _free_port()
-    with serving(folder, listen=f"127.0.0.1:{port}") as served:
+    with serving(folder, listen=f"127.0.0.1:{port}", variables=variables) as served:
         assert served.until_ready(), served.last_words()
-        tokens = {role: _token(served, role) for role in ROLES}
+        tokens = tokens or {role: _token(served, role) for role in ROLES}
         yield Running(served, port, tokens)
 
 
