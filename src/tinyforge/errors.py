@@ -89,7 +89,7 @@ class Refused(TinyforgeError):
 
 
 class Unproved(Refused):
-    """A call without a proof of who calls, or with a wrong one. *reason* is one word, for metrics."""
+    """A call without a proof of who calls, or with a wrong one. *reason*: a word for metrics."""
 
     def __init__(self, reason: str, problem: str, fix: str) -> None:
         super().__init__(problem, fix)
