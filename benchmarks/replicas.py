@@ -99,9 +99,9 @@ async def once(site: Site, replicas: int) -> Once:
     """Let *replicas* fire everything, over a new copy of the database."""
     fleet, url = site.fleet, await site.server.database(postgres.name_in(site.template))
     try:
+        now = production.CLOCK.now()
+        await write_timing(url, fleet, spread_over(fleet.triggers, now - LENGTH, LENGTH))
         async with started(url, site.folder, replicas) as crew:
-            now = production.CLOCK.now()
-            await write_timing(url, fleet, spread_over(fleet.triggers, now - LENGTH, LENGTH))
             database = DatabaseCpu(site.server.process)
             took = await asyncio.wait_for(crew.burst(url, fleet), PATIENCE)
             details = {"cpu_postgres_us": database.each(fleet.triggers), **crew.costs()}

@@ -134,8 +134,9 @@ class Fleet:
         life.close()
 
     def end(self, number: int) -> None:
-        """End a replica softly."""
+        """End a replica softly, once it serves: before that it may not have begun to listen."""
         life = self._lives.pop(number)
+        assert life.served.until_ready(), life.served.last_words()
         life.served.tell(signal.SIGTERM)
         assert life.served.ended() == 0, life.served.last_words()
         life.close()

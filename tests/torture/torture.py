@@ -104,6 +104,7 @@ class Torture:
         with self._serving(self.world.at_rest) as served:
             assert served.until_ready(), served.last_words()
             self._look_for_leftovers()
+            self.presser.press_each(served)
             served.wait_until(self._is_idle, "what was begun has ended", REST)
             self.say("at rest")
             served.tell(signal.SIGTERM)
