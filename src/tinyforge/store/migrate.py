@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import NamedTuple
 
-SCHEMA = 6
+SCHEMA = 3
 SCHEMA_MIN = 1  # the oldest program that may still serve what this one writes
 
 

@@ -13,7 +13,7 @@ from tinyforge.errors import NewerSchema, Refused, StoreUnavailable
 from tinyforge.store.postgres.connection import Database, Session
 from tinyforge.store.postgres.house import Migrating
 
-SCHEMA = 6
+SCHEMA = 3
 # A program serves a schema one step ahead of its own, for a step only adds: so old replicas go on
 # while a new one starts. What it made needless is removed by the step after.
 # Of the transaction and not of the session, so that a pooler may stand between.
