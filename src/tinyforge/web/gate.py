@@ -96,9 +96,9 @@ class Gate:
             self._note(scope)
             await self._show(scope, send, *self._probe(path))
             return
+        await self._know(scope)
         if path in (*PROBES, "/metrics") and not is_read:
             raise Turned(problem(HTTPStatus.METHOD_NOT_ALLOWED, "this is only read: send GET"))
-        await self._know(scope)
         if is_read and path == "/metrics":
             await self._show(scope, send, 200, METRICS_TYPE, self.probes.metrics())
             return
