@@ -31,7 +31,7 @@ ENDPOINTS = 100
 FEW, MANY = 32, 64  # connections of one sender
 STEADY = 500  # deliveries per second
 INTERVAL = 10  # seconds, of the schedules beside the slow connections
-WORKLOAD = "  w{n}: {{kind: nap, seconds: '5'}}"  # a deploy takes its time
+WORKLOAD = "  w{n}: {{kind: nap, seconds: '{takes}'}}"
 TRIGGER = '  t{n}: {{kind: github, secret: "${{env:BENCHMARK_SECRET}}", endpoint: {path}}}'
 BINDING = "  - {{trigger: t{n}, workload: w{n}, match: {{branch: main}}}}"
 SCHEDULE = "  s{n}: {{kind: schedule, interval: 10s, spread: 10s, first: wait}}"
@@ -243,7 +243,7 @@ def _manifest(schedules: int) -> str:
     lines = [
         "version: 1",
         "workloads:",
-        *(WORKLOAD.format(n=n) for n in fleet),
+        *(WORKLOAD.format(n=n, takes=3 + n / 25) for n in fleet),  # seconds, none like another
         "triggers:",
         *(TRIGGER.format(n=n, path=_path(n)) for n in fleet),
         *(SCHEDULE.format(n=n) for n in range(schedules)),
