@@ -160,6 +160,16 @@ def test_a_sample_is_rehearsed_and_leaves_nothing(call: Calls, place: Place) -> 
     assert shown(call, "push").events == []
 
 
+def test_a_sample_may_be_the_first_that_needs_a_typed_secret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path)
+    place.write("triggers:\n  push: {kind: github, secret: typed into the manifest}\n")
+    with place.serving():
+        said = done(Calls(capsys, place.data), "trigger", "test", "push")
+    assert "answered: 202 accepted" in said.out or "answered: 200" in said.out
+
+
 def test_a_sample_says_what_it_is_asked_to_say(call: Calls) -> None:
     docs = done(call, "trigger", "test", "push", "--fact", "branch=docs", "--json").out
     view = decoded(docs, SampleView)

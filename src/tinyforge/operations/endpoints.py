@@ -129,6 +129,7 @@ class Endpoints:
         if self.knocks is None:
             raise Refused("the server is not running", "start it: tinyforge serve")
         change = _asked(kind, request)
+        await self.vault.refresh()  # nothing may have come since the secret was typed
         sent, path = await asyncio.to_thread(self._prepared, kind, change, row)
         headers = {**sent.headers, TRIED: DEPLOYED if request.deploy else REHEARSED}
         answer = await self.knocks.post(f"/hooks/{path}", headers, sent.body)
