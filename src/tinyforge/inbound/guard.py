@@ -21,6 +21,8 @@ SMALLEST, LARGEST = -(2**63), 2**64 - 1
 LONGEST_NUMBER = 400  # digits; no number that fits needs more
 
 TOKENS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]|:', re.DOTALL)
+ENCODE = msgspec.json.Encoder().encode
+PACK = msgspec.msgpack.Encoder().encode
 LARGEST_UNCOUNTED = 2 * MOST_BRACKETS  # bytes: no fewer hold so many
 
 
@@ -44,15 +46,31 @@ def refusal_of(body: bytes) -> str | None:
 def _proved(body: bytes) -> object:
     """Return what *body* holds, or raise ValueError where this quick look proves nothing.
 
-    In the text each key and each string stands between two quotes. Where a key stands twice, one
+    What is written again as just that text has every key once. Else: in the text each key and each string stands between two quotes. Where a key stands twice, one
     key fewer is in the value, and no string more: so the two counts are the same only if none does.
     """
     if len(body) > LARGEST_UNCOUNTED and body.count(b"[") + body.count(b"{") > MOST_BRACKETS:
         raise ValueError("large")
     value: object = msgspec.json.decode(body)
+    if _is_shallow(body) and ENCODE(value) == body and _has_usual_numbers(value):
+        return value
     if _count_quoted(value) * 2 != _without_escapes(body).count(b'"'):
         raise ValueError("a key stands twice")
     return value
+
+
+def _is_shallow(body: bytes) -> bool:
+    """Say whether *body* is too short for too many keys, and opens too little to be deep."""
+    return len(body) <= LARGEST_UNCOUNTED and body.count(b"[") + body.count(b"{") <= DEEPEST
+
+
+def _has_usual_numbers(value: object) -> bool:
+    """Say whether each number fits into 64 bits: MessagePack has no others."""
+    try:
+        PACK(value)
+    except OverflowError:
+        return False
+    return True
 
 
 def _without_escapes(body: bytes) -> bytes:
