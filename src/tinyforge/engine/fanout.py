@@ -321,7 +321,7 @@ class FanOut:
 
     async def _whole(self, events: Sequence[Event], routes: Sequence[Route]) -> Sequence[Event]:
         """Give events what their deliveries held, where some rule looks into that."""
-        asking = {one.trigger_id for one in routes if one.rule is not None and PAYLOAD in one.rule}
+        asking = {one.trigger_id for one in routes if _looks_into_payload(one.rule)}
         return await with_payloads(self.store, events, asking) if asking else events
 
     async def _triggers(
@@ -342,6 +342,10 @@ class FanOut:
             found = await self.store.inspect("trigger", missing)
             known.update({one.row.id: one.row for one in found if isinstance(one.row, Trigger)})
         return {number: known[number] for number in wanted if number in known}
+
+
+def _looks_into_payload(rule: str | None) -> bool:
+    return isinstance(rule, str) and PAYLOAD in rule  # a hand may have left bytes there
 
 
 def _has_changes(event: Event) -> bool:
