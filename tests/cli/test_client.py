@@ -79,7 +79,7 @@ def test_a_problem_lists_all_its_mistakes(desk: Desk, call: Calls, tmp_path: Pat
     desk.say("POST /manifest/plan", (422, problem))
     (tmp_path / "a.yaml").write_text("version: 1\n")
     said = call("plan", str(tmp_path / "a.yaml"))
-    assert said.code == 1
+    assert said.code == 2
     assert all(mistake in said.err.splitlines() for mistake in mistakes)
 
 

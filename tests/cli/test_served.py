@@ -143,7 +143,7 @@ def test_the_manifest_that_was_applied_changes_nothing(call: Calls, served: Serv
 def test_all_mistakes_of_a_manifest_are_said_with_their_lines(call: Calls, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("version: 1\ntriggers:\n  x: {kind: schedul}\n  Y: {}\n")
     said = call("apply", str(tmp_path / "bad.yaml"))
-    assert said.code == 1
+    assert said.code == 2
     assert "did you mean 'schedule'" in said.err
     assert all(f"bad.yaml:{line}:" in said.err for line in (3, 4))
 

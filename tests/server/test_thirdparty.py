@@ -84,7 +84,7 @@ def test_mistakes_in_their_configs_are_found_with_ours(place: Place, server: Ser
     spoilt = place.folder / "spoilt.yaml"
     spoilt.write_text(wrong.replace("path:", "paht:", 1))
     refused = place.call("plan", str(spoilt))
-    assert refused.code == 1
+    assert refused.code == 2
     for mistake in (
         "did you mean 'harbour'?",
         "did you mean 'path'?",

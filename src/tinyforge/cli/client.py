@@ -23,6 +23,7 @@ API = "/api/v1"
 SOCKET = "tinyforge.sock"
 PATIENCE = 300  # seconds for one answer; a verify of millions of windows takes a while
 OK, BAD_REQUEST = 200, 400
+WRONG = frozenset({BAD_REQUEST, 422})  # it cannot be meant: words, or a manifest, with mistakes
 CONNECT_PATIENCE = 10
 JSON_BODY: Mapping[str, str] = {"Content-Type": "application/json"}
 Query = Mapping[str, str | int | None]
@@ -133,7 +134,7 @@ def failure_of(answer: Answer) -> CommandFailed:
         return CommandFailed(
             f"the server answered {answer.status} and nothing readable with it", "tinyforge doctor"
         )
-    kind = CalledWrongly if answer.status == BAD_REQUEST else CommandFailed
+    kind = CalledWrongly if answer.status in WRONG else CommandFailed
     said = problem.detail or problem.title
     return kind(said, problem.fix, problem.mistakes)
 
