@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tinyforge.cli.lists import Limit, items, raw_list
 from tinyforge.cli.options import DEFAULT, Shared
 from tinyforge.cli.reach import Offline, reach
@@ -18,6 +20,7 @@ COLUMNS = (
     Column("BEFORE", leave_out=2),
     Column("AFTER", leave_out=1),
 )
+HASH = re.compile(r"\b(sha256:[0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 def list_(*, limit: Limit = 50, shared: Shared = DEFAULT) -> int:
@@ -38,6 +41,11 @@ def _row(out: Screen, entry: AuditView) -> Row:
         entry.source or "-",
         entry.action,
         entry.target,
-        entry.before or "-",
-        entry.after or "-",
+        _brief(entry.before),
+        _brief(entry.after),
     )
+
+
+def _brief(said: str) -> str:
+    """Let a hash be as long as tells it from others; `--json` has the whole."""
+    return HASH.sub(r"\1…", said) or "-"
