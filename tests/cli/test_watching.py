@@ -85,9 +85,19 @@ def test_each_thing_is_a_line_and_a_lost_server_is_found_again(busy: Desk) -> No
 
 
 def test_only_what_was_asked_for_is_told(busy: Desk) -> None:
+    busy.say("GET /workloads/docs", ResetView(why="it is there"))
     with watching(busy, "--workload", "docs") as process:
         (only,) = lines(process, 1)
     assert "  queued       docs  " in only
+
+
+@pytest.mark.parametrize("noun", ["trigger", "workload"])
+def test_what_is_not_there_is_not_watched_in_silence(noun: str, busy: Desk, call: Calls) -> None:
+    missing = Problem(title="Not Found", status=404, detail=f"no {noun} named 'nigthly'")
+    busy.say(f"GET /{noun}s/nigthly", (404, missing))
+    said = call("watch", f"--{noun}", "nigthly")
+    assert (said.code, said.err) == (1, f"error: no {noun} named 'nigthly'\n")
+    assert all(asked.path != "/api/v1/stream" for asked in busy.asked)
 
 
 def test_for_programs_each_is_a_line_of_json(busy: Desk) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from msgspec import MsgspecError, Raw, json
 
-from tinyforge.cli.client import Api
+from tinyforge.cli.client import Api, named
 from tinyforge.cli.failure import CommandFailed
 from tinyforge.cli.messages import Message
 from tinyforge.cli.moments import show_length
@@ -32,6 +32,7 @@ def watch(
 ) -> int:
     out = screen(shared)
     with reach(out, Offline.NOTHING) as api:
+        _must_be_there(api, trigger, workload)
         for message in _told(out, api):
             if shared.json:
                 _raw(out, message)
@@ -39,6 +40,14 @@ def watch(
                 out.out.write(line + "\n")
                 out.out.flush()
     return 0
+
+
+def _must_be_there(api: Api, trigger: str | None, workload: str | None) -> None:
+    """Ask for what is watched, so that a slip of the hand is not watched in silence for ever."""
+    if trigger is not None:
+        api.get(f"/triggers/{named(trigger)}", Raw)
+    if workload is not None:
+        api.get(f"/workloads/{named(workload)}", Raw)
 
 
 def _told(out: Screen, api: Api, rest: Callable[[float], None] = time.sleep) -> Iterator[Message]:
