@@ -241,6 +241,14 @@ def test_a_name_that_a_sender_chose_cannot_act_on_a_terminal() -> None:
         ({"branch": []}, "branch: is empty, so nothing could match; remove it"),
         ({"branch": ["main", ""]}, "branch[1]: is empty; write text such as main, or remove it"),
         ({"branch": ["x"] * 101}, f"branch: lists 101; write at most {MOST_PATTERNS}"),
+        (
+            {"branch": "refs/heads/main"},
+            "branch: begins with refs/heads/, which no name does; writ",
+        ),
+        (
+            {"events": "tag", "tag": ["v1", "refs/tags/v*"]},
+            "tag[1]: begins with refs/tags/, which no name does; write 'v*'",
+        ),
         ({"paths": "a[b"}, "paths: a [ is not closed; close it, or write \\["),
         (
             {"paths": ["web/**", "!web/docs"]},

@@ -35,6 +35,7 @@ HAVING = {
     "tag": {"tag", "create", "delete", "release", "image"},
     "image": {"image"},
 }
+REFS = ("refs/heads/", "refs/tags/")
 SUCH_AS_EVENT = {"branch": "push", "tag": "tag", "image": "image"}
 SUCH_AS = {
     "events": "push",
@@ -175,8 +176,19 @@ def _text(key: str, value: object) -> str:
 
 def _pattern_of(key: str) -> Callable[[str], Pattern]:
     if key == "tag":
-        return lambda text: Range(text) if is_range(text) else Glob(text)
+        return lambda text: Range(text) if is_range(text) else Glob(_name(text))
+    if key == "branch":
+        return lambda text: Glob(_name(text))
     return lambda text: Glob(text, case=key not in CASELESS)
+
+
+def _name(text: str) -> str:
+    """Refuse a whole ref: rules are held against names, which begin behind that."""
+    for prefix in REFS:
+        if text.removeprefix("/").startswith(prefix):
+            name = text.removeprefix("/").removeprefix(prefix) or "main"
+            raise ValueError(f"begins with {prefix}, which no name does; write {brief(name)}")
+    return text
 
 
 def _path(text: str) -> Glob:
