@@ -42,6 +42,7 @@ JSON = st.recursive(
         (rb'{"x\\":"::","a":1,"a":2}', "'a' stands twice"),
         (b'{"a": 1, "\\u0061": 2}', "'a' stands twice"),
         (b'"\xff"', "utf-8"),
+        (b"", "line 1, column 1 is no JSON: Expecting value"),
         (b"{bad", "property name"),
         (b'{"a": 1} x', "Extra data"),
         (b'"never ends', "Unterminated"),

@@ -46,8 +46,9 @@ def refusal_of(body: bytes) -> str | None:
 def _proved(body: bytes) -> object:
     """Return what *body* holds, or raise ValueError where this quick look proves nothing.
 
-    What is written again as just that text has every key once. Else: in the text each key and each string stands between two quotes. Where a key stands twice, one
-    key fewer is in the value, and no string more: so the two counts are the same only if none does.
+    What is written again as just that text has every key once. Else: in the text each key and each
+    string stands between two quotes. Where a key stands twice, one key fewer is in the value, and
+    no string more: so the two counts are the same only if none does.
     """
     if len(body) > LARGEST_UNCOUNTED and body.count(b"[") + body.count(b"{") > MOST_BRACKETS:
         raise ValueError("large")
@@ -115,7 +116,10 @@ def _read_slowly(body: bytes) -> object:
         )
         if b"\\u" in body:
             _refuse_surrogates(value)
-    except ValueError as problem:  # also JSONDecodeError and UnicodeDecodeError
+    except json.JSONDecodeError as problem:
+        place = f"line {problem.lineno}, column {problem.colno}"
+        raise ValueError(f"{place} is no JSON: {problem.msg}") from None
+    except ValueError as problem:  # also UnicodeDecodeError
         raise ValueError(str(problem)) from None
     return value
 
