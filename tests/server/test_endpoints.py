@@ -157,6 +157,8 @@ def test_a_sample_is_rehearsed_and_leaves_nothing(call: Calls, place: Place) -> 
         ["push.docs", "not_matched", "branch is main, not docs"],
     ]
     assert "it was rehearsed: nothing is stored, nothing deployed; --deploy does both" in said.err
+    again = "trigger test push --deploy --fact commit=COMMIT --fact files=web/a.js,b.md"
+    assert said.last.startswith(f"next: tinyforge {again}")
     assert shown(call, "push").events == []
 
 

@@ -227,7 +227,6 @@ def _sample_view(
     trigger: Trigger, change: Change, answer: Answered, address: str, request: SampleRequest
 ) -> SampleView:
     told = _told(answer)
-    bindings = () if isinstance(told.bindings, str) else told.bindings
     return SampleView(
         trigger=trigger.name,
         event=change.event,
@@ -239,10 +238,10 @@ def _sample_view(
         event_id=told.event_id,
         bindings=[
             DecisionView(binding=one.name, outcome=one.outcome, reason=one.reason, run=one.run_id)
-            for one in bindings
+            for one in _decided(told)
         ],
         deployed=request.deploy,
-        next_command=_next(trigger.name, told, bindings),
+        next_command=_next(trigger.name, change, told, request),
     )
 
 
@@ -253,9 +252,22 @@ def _told(answer: Answered) -> _Told:
         return _Told(detail="what answered there is not this server")
 
 
-def _next(name: str, told: _Told, bindings: Sequence[_Binding]) -> str:
+def _decided(told: _Told) -> Sequence[_Binding]:
+    return () if isinstance(told.bindings, str) else told.bindings
+
+
+def _next(name: str, change: Change, told: _Told, request: SampleRequest) -> str:
     if told.event_id is not None:
         return command("event", "show", told.event_id)
-    if any(one.outcome == Outcome.MATCHED for one in bindings):
-        return command("trigger", "test", "--deploy", name)
+    if any(one.outcome == Outcome.MATCHED for one in _decided(told)):
+        return _deploying(name, change, request)
     return command("trigger", "show", name)
+
+
+def _deploying(name: str, change: Change, request: SampleRequest) -> str:
+    """Return the same once more, deployed; a commit that can be fetched is yours to name."""
+    event = () if request.event is None else ("--event", request.event)
+    made_up = {"commit": "COMMIT"} if change.ref and change.commit else {}
+    given = {**made_up, **request.facts}
+    words = (word for fact, value in given.items() for word in ("--fact", f"{fact}={value}"))
+    return command("trigger", "test", name, "--deploy", *event, *words)
