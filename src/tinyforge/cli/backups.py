@@ -45,7 +45,9 @@ def backup(
     *,
     to: Annotated[
         str | None,
-        Parameter(help="A new file, or a folder. [default: backups in the data folder]"),
+        Parameter(
+            help="A folder that is there, or a new file. [default: backups in the data folder]"
+        ),
     ] = None,
     shared: Shared = DEFAULT,
 ) -> int:
