@@ -107,6 +107,22 @@ def test_a_header_of_a_kinds_own_may_prove_something() -> None:
     assert json.loads(kept_headers({"x-mine": "abc"}, {"x-mine"})) == {"x-mine": "***"}
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (f"/hooks/{'p' * 43}", "/hooks/***"),
+        (
+            f"https://ci.example.org/tf/hooks/{'p' * 43}?a=b",
+            "https://ci.example.org/tf/hooks/***?a=b",
+        ),
+        (f"next=%2Fhooks%2F{'p' * 43}&x=1", "next=%2Fhooks%2F***&x=1"),
+        ("Bitbucket-Webhooks/2.0", "Bitbucket-Webhooks/2.0"),
+    ],
+)
+def test_where_a_delivery_came_to_is_kept_in_no_header_of_a_proxy(said: str, kept: str) -> None:
+    assert json.loads(kept_headers({"x-original-uri": said})) == {"x-original-uri": kept}
+
+
 def test_headers_are_bounded() -> None:
     kept = json.loads(kept_headers({f"h{n}": "v" * 20_000 for n in range(200)}))
     assert (len(kept), {len(value) for value in kept.values()}) == (100, {8_192})
