@@ -173,6 +173,11 @@ def test_a_key_file_that_others_may_read_is_refused(ring: Keyring) -> None:
         Keyring(ring.path).test()
 
 
+def test_a_key_file_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"cannot be made: No such file.*TINYFORGE_KEY_FILE"):
+        Keyring(tmp_path / "nowhere" / "key").test()
+
+
 @pytest.mark.parametrize("harm", ["", "# nothing\n", "0123456789abcdef AAAA\n", "one two three\n"])
 def test_a_key_file_that_is_none_is_refused(ring: Keyring, harm: str) -> None:
     ring.test()

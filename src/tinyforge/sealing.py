@@ -160,6 +160,11 @@ class Keyring:
             _write_new(self.path, _text([_new_key()]))
         except FileExistsError:  # another process was quicker
             return
+        except OSError as problem:
+            raise Refused(
+                f"the key file {self.path} cannot be made: {problem.strerror}",
+                "let the server's user write there, or name another file: TINYFORGE_KEY_FILE",
+            ) from problem
 
     def _read_once(self) -> None:
         if not self._keys:

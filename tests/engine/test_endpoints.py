@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -16,9 +17,12 @@ from tests.postgres import own_schema
 from tinyforge.clock import SECOND
 from tinyforge.engine.endpoints import Directory, Endpoint
 from tinyforge.engine.inbox import Told
+from tinyforge.engine.vault import Vault
 from tinyforge.model import Trigger, TriggerId
+from tinyforge.references import sealed_as
+from tinyforge.sealing import Keyring
 from tinyforge.store.endpoints import drafted
-from tinyforge.store.port import ConfigChange, EndpointRow, EndpointWrite, TriggerWrite
+from tinyforge.store.port import ConfigChange, EndpointRow, EndpointWrite, Secrecy, TriggerWrite
 from tinyforge.store.postgres.house import House as PostgresHouse
 from tinyforge.store.postgres.store import PostgresStore
 from tinyforge.testing.clock import MovableClock
@@ -69,6 +73,44 @@ async def test_that_of_a_sender_that_signs_nothing_stands_nowhere(house: House) 
     everything = house.read("SELECT quote(path_sha256), path, quote(sealed) FROM endpoints")
     assert opened not in str(everything)
     assert opened.encode().hex() not in str(everything).lower()
+
+
+async def test_a_secret_endpoint_put_in_by_hand_claims_the_database_for_its_key(
+    house: House,
+) -> None:
+    house.trigger("hub", "dockerhub")
+    await house.sweep()
+    assert await house.store.fact("key_id") == house.engine.vault.keyring.key_id
+
+
+async def test_where_a_secret_endpoint_cannot_be_sealed_the_rest_goes_on(house: House) -> None:
+    key = house.engine.vault.keyring.path
+    key.write_text("open to everybody")
+    key.chmod(0o644)
+    hub, site = house.trigger("hub", "dockerhub"), house.site()
+    assert await house.sweep()
+    ((broken,),) = house.read(f"SELECT broken FROM triggers WHERE id = {hub}")
+    assert f"chmod 600 {key}" in str(broken)
+    assert len(await house.events(site)) == 1
+    key.unlink()
+    house.by_hand(f"UPDATE triggers SET enabled = 1 WHERE id = {hub}")
+    assert await house.sweep()
+    assert house.read(f"SELECT broken FROM triggers WHERE id = {hub}") == [(None,)]
+    assert (await row_of(house, hub)).sealed is not None
+
+
+async def test_beside_the_secrets_of_another_key_no_endpoint_is_sealed(house: House) -> None:
+    house.by_hand(
+        "INSERT INTO facts(name, value) VALUES ('key_id', '0123456789abcdef')",
+        "INSERT INTO secrets(id, what, owner, field, sealed, made_at) VALUES"
+        f" (1, 'trigger', 'x', 'secret', x'010123456789abcdef{'00' * 40}', 1)",
+    )
+    hub, site = house.trigger("hub", "dockerhub"), house.site()
+    assert await house.sweep()
+    ((broken,),) = house.read(f"SELECT broken FROM triggers WHERE id = {hub}")
+    assert "sealed with the key 0123456789abcdef" in str(broken)
+    assert house.read("SELECT count(*) FROM endpoints") == [(0,)]
+    assert len(await house.events(site)) == 1
 
 
 @pytest.mark.parametrize(
@@ -188,19 +230,20 @@ async def pair(postgres: str) -> AsyncIterator[Pair]:
         yield Pair(here, there, news)
 
 
-class NoSecrets:
-    async def refresh(self) -> None:
-        """Nothing is sealed."""
-
-
 async def test_a_replica_follows_what_another_makes_and_ends(
     pair: Pair,
+    tmp_path: Path,
 ) -> None:
     here, there, news = pair
-    directory = Directory(there, kinds(), NoSecrets(), MovableClock())
+    vault = Vault(Keyring(tmp_path / "key"), there)
+    directory = Directory(there, kinds(), vault, MovableClock())
     assert await directory.find(PATH) is None
+    sealed = vault.seal((here.new_id(BEGIN), "trigger", "push", "secret"), "typed", BEGIN)
     trigger = Trigger(
-        id=TriggerId(here.new_id(BEGIN)), name="push", kind="github", config={"secret": "s"}
+        id=TriggerId(here.new_id(BEGIN)),
+        name="push",
+        kind="github",
+        config={"secret": sealed_as(sealed.name)},
     )
     row = replace(
         drafted(trigger.id, PATH, unsigned=False, generated=True).row,
@@ -210,11 +253,13 @@ async def test_a_replica_follows_what_another_makes_and_ends(
         author="test",
         triggers=[TriggerWrite(row=trigger, text="{}")],
         endpoints=[EndpointWrite(trigger_id=trigger.id, row=row)],
+        secrecy=Secrecy(keys=vault.keys, secrets=[sealed]),
     )
     await here.change(change, BEGIN)
     endpoint = await directory.find(PATH)
     assert endpoint is not None
     assert endpoint.trigger.name == "push"
+    assert vault.value(sealed.name) == "typed", "its secret came with it"
     ends = EndpointWrite(trigger_id=trigger.id, row=None)
     await here.change(ConfigChange(author="test", endpoints=[ends]), BEGIN)
     async with asyncio.timeout(PATIENCE):

@@ -13,11 +13,11 @@ from tinyforge.clock import Moment
 from tinyforge.deliveries import Receives
 from tinyforge.engine.fanout import FanOut
 from tinyforge.engine.planning import Planner, read_moment
-from tinyforge.errors import Conflict, InvalidConfig, UnknownKind
+from tinyforge.engine.vault import Vault
+from tinyforge.errors import Conflict, InvalidConfig, Refused, UnknownKind
 from tinyforge.model import Binding, Trigger, TriggerId, Workload
 from tinyforge.observe.events import Happening, Observe, RowBroken, RowRepaired, RowWarned
 from tinyforge.schedule.decision import Notice
-from tinyforge.sealing import Keyring
 from tinyforge.store.definition import binding_form, text_of, trigger_form, workload_form
 from tinyforge.store.endpoints import kept_or_new
 from tinyforge.store.port import (
@@ -30,6 +30,7 @@ from tinyforge.store.port import (
     Inspected,
     Replicas,
     Schedules,
+    Secrecy,
     TimingWrite,
     TriggerWrite,
     Unplanned,
@@ -44,6 +45,7 @@ ATTEMPTS = 5
 LONGEST_PROBLEM = 1_000
 BEFORE_ALL = TriggerId(-(2**63))
 TAKEN_BACK = "its decisions were taken back by hand: it begins anew"
+UNSEALED = "its URL is a secret, which cannot be sealed"
 NOTICES = {
     Notice.AT_HAS_PASSED: "its `at` has passed: the window is skipped as late",
     Notice.LAST_FIRED_IN_FUTURE: "its last_fired_at lies in the future: taken as now",
@@ -56,8 +58,10 @@ class Plannable(Config, Endpoints, Schedules, Replicas, Protocol):
 
 @dataclass
 class _Draft:
-    """What becomes of some rows, collected for one transaction."""
+    """What becomes of some rows, in one transaction. *unsealable*: why nothing may be sealed."""
 
+    unsealable: str = ""
+    seals: bool = False
     triggers: list[TriggerWrite] = field(default_factory=list)
     workloads: list[WorkloadWrite] = field(default_factory=list)
     bindings: list[BindingWrite] = field(default_factory=list)
@@ -87,7 +91,7 @@ class HandChanges:
     planner: Planner
     fanout: FanOut
     observe: Observe
-    keyring: Keyring
+    vault: Vault
 
     async def plan(self, now: Moment) -> int:
         """Deal with every row changed by hand; return how many those were."""
@@ -141,27 +145,21 @@ class HandChanges:
 
     async def _plan_batch(self, found: Sequence[Unplanned], now: Moment) -> int:
         """Return how many rows are dealt with: not those of kinds that only others know."""
+        unsealable = ""
         for _ in range(ATTEMPTS):
-            draft = await self._draft(found, now)
+            draft = await self._draft(found, now, unsealable)
             planned = [one for one in found if one not in draft.left]
             if not planned:
                 return 0
-            change = ConfigChange(
-                author=AUTHOR,
-                triggers=draft.triggers,
-                workloads=draft.workloads,
-                bindings=draft.bindings,
-                endpoints=draft.endpoints,
-                timings=draft.timings,
-                broken=draft.broken,
-                planned=planned,
-            )
             try:
-                events = await self.store.change(change, now)
+                events = await self.store.change(self._change(draft, planned), now)
             except WindowsRepeated as repeated:
                 await self.begin_anew(repeated.triggers, now)
                 continue
             except Conflict:
+                continue
+            except Refused as refused:  # the database is sealed with a key that we do not have
+                unsealable = str(refused)
                 continue
             for happening in draft.happenings:
                 self.observe(happening)
@@ -169,8 +167,21 @@ class HandChanges:
             return len(planned)
         return 0
 
-    async def _draft(self, found: Sequence[Unplanned], now: Moment) -> _Draft:
-        draft = _Draft()
+    def _change(self, draft: _Draft, planned: Sequence[Unplanned]) -> ConfigChange:
+        return ConfigChange(
+            author=AUTHOR,
+            triggers=draft.triggers,
+            workloads=draft.workloads,
+            bindings=draft.bindings,
+            endpoints=draft.endpoints,
+            secrecy=Secrecy(keys=self.vault.keys) if draft.seals else Secrecy(),
+            timings=draft.timings,
+            broken=draft.broken,
+            planned=planned,
+        )
+
+    async def _draft(self, found: Sequence[Unplanned], now: Moment, unsealable: str = "") -> _Draft:
+        draft = _Draft(unsealable=unsealable)
         for what in ("workload", "trigger", "binding"):
             mine = [one for one in found if one.what == what]
             rows = await self.store.inspect(what, [one.row_id for one in mine]) if mine else []
@@ -214,6 +225,8 @@ class HandChanges:
         self, one: Unplanned, trigger: Trigger, found: Inspected, now: Moment, draft: _Draft
     ) -> None:
         problem = "; ".join(found.problems) or self._problem_of_trigger(trigger)
+        if not problem and not found.deleted:
+            problem = await self._plan_endpoint(trigger, now, draft)
         if problem:
             draft.mark("trigger", trigger.id, trigger.name, trigger.broken, problem)
         if problem or found.deleted:
@@ -225,18 +238,25 @@ class HandChanges:
         if text != await self._text_in_force("trigger", trigger.id):
             draft.triggers.append(TriggerWrite(row=sound, text=text))
         self._plan_timing(one, sound, found, now, draft)
-        await self._plan_endpoint(sound, now, draft)
 
-    async def _plan_endpoint(self, trigger: Trigger, now: Moment, draft: _Draft) -> None:
-        """Give a trigger that takes deliveries where to take them, if it has no such place."""
+    async def _plan_endpoint(self, trigger: Trigger, now: Moment, draft: _Draft) -> str:
+        """Give a trigger that takes deliveries where to take them; return why it can have none."""
         if not self.planner.plugins.receives(trigger.kind):
-            return
+            return ""
         kind = self.planner.plugins.trigger(trigger.kind, trigger.config)
         unsigned = isinstance(kind, Receives) and kind.is_unsigned
         found = (await self.store.endpoints_of([trigger.id])).get(trigger.id)
         made = kept_or_new(found, trigger.id, unsigned=unsigned, new_path=token_urlsafe)
-        if made is not None:
-            draft.endpoints.append(made.written(self.keyring, now))
+        if made is None:
+            return ""
+        if made.secret is not None and draft.unsealable:
+            return f"{UNSEALED}: {draft.unsealable}"
+        try:
+            draft.endpoints.append(made.written(self.vault.keyring, now))
+        except Refused as refused:
+            return f"{UNSEALED}: {refused}"
+        draft.seals |= made.secret is not None
+        return ""
 
     def _plan_timing(
         self, one: Unplanned, trigger: Trigger, found: Inspected, now: Moment, draft: _Draft

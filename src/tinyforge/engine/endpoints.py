@@ -79,6 +79,7 @@ class Directory:
             found = await self.store.endpoint_at(sha256)
         if found is None:
             return None
+        await self.secrets.refresh()  # another replica may have sealed its secret just now
         endpoint = self._built(found)
         if (
             endpoint is not None and generation == self._generation

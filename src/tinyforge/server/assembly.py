@@ -81,7 +81,7 @@ def assemble(around: Surroundings, settings: Settings) -> Engine:
     logs = LogKeeper(store, clock)
     pacer = Pacer(settings.catch_up_rate or 0)
     decider = Decider(store, fanout, Bounds(store, fanout), pacer, tick_interval)
-    by_hand = HandChanges(store, planner, fanout, observe, vault.keyring)
+    by_hand = HandChanges(store, planner, fanout, observe, vault)
     directory = Directory(store, plugins, vault, clock)
     return Engine(
         store=store,

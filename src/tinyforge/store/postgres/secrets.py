@@ -94,6 +94,6 @@ async def _claim(session: Session, keys: Sequence[str]) -> None:
     claimed = await session.one(CLAIMED)
     if claimed in keys:
         return
-    if await session.ask(WANTED):
+    if {row[0] for row in await session.ask(WANTED)}.difference(keys):
         raise another_key(claimed)
     await session.do(CLAIM_ANEW, keys[0])  # nothing is left that the other key would open

@@ -97,6 +97,6 @@ def _claim(db: apsw.Connection, keys: Sequence[str]) -> None:
     claimed = ask(db, CLAIMED)[0][0]
     if claimed in keys:
         return
-    if wanted_keys(db):
+    if set(wanted_keys(db)).difference(keys):
         raise another_key(claimed)
     db.execute(CLAIM_ANEW, (keys[0],))  # nothing is left that the other key would open

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tinyforge.errors import Refused
 from tinyforge.model import TriggerId
 from tinyforge.store.port import (
@@ -70,6 +72,13 @@ class SealingContract:
         await _change(store, keys=[SECOND], secrets=[_secret(store, "push", SECOND)])
         assert await store.fact("key_id") == SECOND
 
+    async def test_an_endpoint_may_be_the_first_that_another_key_seals(self, store: Store) -> None:
+        row = _secret(store, "push")
+        await _change(store, keys=[FIRST], secrets=[row])
+        await _change(store, disused=[Disused(row.id, "trigger", "push")])
+        await _put_endpoint(store, SECOND, keys=[SECOND])
+        assert await store.fact("key_id") == SECOND
+
     async def test_it_is_told_which_keys_are_wanted(self, bench: Bench, store: Store) -> None:
         assert await store.keys_wanted() == frozenset()
         await _change(store, secrets=[_secret(store, "a"), _secret(store, "b")])
@@ -134,7 +143,7 @@ async def _change(
     await store.change(ConfigChange(author="test", secrecy=secrecy), NOW)
 
 
-async def _put_endpoint(store: Store, key_id: str) -> TriggerId:
+async def _put_endpoint(store: Store, key_id: str, keys: Sequence[str] = ()) -> TriggerId:
     site = await put_site(store)
     row = EndpointRow(
         trigger_id=site.trigger.id,
@@ -145,5 +154,6 @@ async def _put_endpoint(store: Store, key_id: str) -> TriggerId:
         made_at=NOW,
     )
     write = EndpointWrite(trigger_id=site.trigger.id, row=row)
-    await store.change(ConfigChange(author="test", endpoints=[write]), NOW)
+    secrecy = Secrecy(keys=keys)
+    await store.change(ConfigChange(author="test", endpoints=[write], secrecy=secrecy), NOW)
     return site.trigger.id
