@@ -19,6 +19,7 @@ KNOWN = {
     for name in (
         "push",
         "lone",
+        "form",
         "off",
         "small",
         "busy",
@@ -38,6 +39,7 @@ workloads:
 triggers:
   push: {{kind: github, secret: "${{env:SENDERS_SECRET}}", endpoint: {KNOWN["push"]}}}
   lone: {{kind: github, secret: "${{env:SENDERS_SECRET}}", endpoint: {KNOWN["lone"]}}}
+  form: {{kind: gitea, secret: "${{env:SENDERS_SECRET}}", endpoint: {KNOWN["form"]}}}
   off: {{kind: github, secret: "${{env:SENDERS_SECRET}}", endpoint: {KNOWN["off"]}, enabled: false}}
   small: {{kind: github, secret: "${{env:SENDERS_SECRET}}", endpoint: {KNOWN["small"]}, max_body: 100KiB}}
   busy: {{kind: github, secret: "${{env:SENDERS_SECRET}}", endpoint: {KNOWN["busy"]}}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from tinyforge.web.connection import MOST_PIPELINED
 from tinyforge.web.replies import told
 
 JSON = {"content-type": "application/json"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
 BEARER = {**JSON, "authorization": f"Bearer {TOKEN}"}
 
 
@@ -191,12 +193,19 @@ def test_too_many_deliveries_of_one_endpoint_are_429_and_others_go_on(site: Site
     assert site.push("push").status == 202
 
 
-def test_what_proves_nothing_uses_up_nothing(site: Site) -> None:
-    text = request(f"/hooks/{KNOWN['lone']}", *github(github_push(), secret=TOKEN))
+@pytest.mark.parametrize(
+    ("name", "sent", "status"),
+    [("lone", github(github_push(), secret=TOKEN), 401), ("form", (b"no payload", FORM), 400)],
+)
+def test_what_proves_nothing_uses_up_nothing(
+    site: Site, name: str, sent: tuple[bytes, Mapping[str, str]], status: int
+) -> None:
+    text = request(f"/hooks/{KNOWN[name]}", *sent)
     with line(site.port) as one:
-        for _ in range(RATE * BURST // MOST_PIPELINED + 1):
+        for _ in range(2 * RATE * BURST // MOST_PIPELINED):
             one.send(text * MOST_PIPELINED)
-            assert {one.answer().status for _ in range(MOST_PIPELINED)} == {401}
+            assert {one.answer().status for _ in range(MOST_PIPELINED)} == {status}
+    assert ask(site.port, f"/hooks/{KNOWN[name]}", *sent).status == status
     assert site.push("lone").status == 200
 
 
