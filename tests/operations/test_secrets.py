@@ -60,6 +60,14 @@ async def test_the_second_time_nothing_changes(house: House) -> None:
     assert await sealed_in(house) == before
 
 
+async def test_a_secret_that_is_soon_guessed_is_warned_about_while_it_is_new(house: House) -> None:
+    secrets = push("[correct horse battery staple, hunter2]")
+    (warned,) = [one for one in (await house.apply(secrets)).warnings if "soon guessed" in one]
+    assert warned.startswith("trigger push: secret is shorter than 16 characters")
+    assert "hunter2" not in warned
+    assert not any("soon guessed" in one for one in (await house.apply(secrets)).warnings)
+
+
 async def test_another_secret_is_a_change_that_shows_neither(house: House) -> None:
     await house.apply(push(CANARY))
     before = await sealed_in(house)

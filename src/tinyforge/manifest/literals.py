@@ -35,6 +35,7 @@ from tinyforge.store.port import Catalog, Disused, Owner, TriggerWrite, Workload
 
 E = TypeVar("E", TriggerEntry, WorkloadEntry)
 SEALED = b"${sealed:"
+SHORTEST_GOOD = 16  # characters of a secret that nobody guesses
 NOT_HERE = (
     "{} stands for a secret that this very field holds, and it does not;"
     " write the secret itself, or a reference"
@@ -60,6 +61,16 @@ class Literal(NamedTuple):
 
     place: Place
     plain: Secret
+
+
+def weak(literals: Iterable[Literal]) -> Iterator[str]:
+    """Warn of typed secrets that are soon guessed."""
+    for place, plain in literals:
+        if len(plain.reveal()) < SHORTEST_GOOD:
+            yield (
+                f"{place.what} {place.owner}: {place.field} is shorter than {SHORTEST_GOOD}"
+                " characters, and soon guessed; make one with `openssl rand -hex 32`"
+            )
 
 
 class Sealing(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from tinyforge.errors import InvalidManifest, Refused, StoreUnavailable
 from tinyforge.manifest import document
 from tinyforge.manifest.entries import Document
 from tinyforge.manifest.export import export
-from tinyforge.manifest.literals import Literal, Sealing, disused, take_out
+from tinyforge.manifest.literals import Literal, Sealing, disused, take_out, weak
 from tinyforge.manifest.plan import Plan, Terms, compare
 from tinyforge.manifest.side import Difference
 from tinyforge.model import Trigger, TriggerId
@@ -184,7 +184,9 @@ class Manifests:
             taken = take_out(read, catalog, sealing)
             plan = compare(taken.document, catalog, terms)
             made = _prepared(plan, catalog, self.plans, request, now)
-            return msgspec.structs.replace(made, literals=taken.literals)
+            warnings = [*made.view.warnings, *weak(taken.literals)]
+            view = msgspec.structs.replace(made.view, warnings=warnings)
+            return msgspec.structs.replace(made, view=view, literals=taken.literals)
 
         return await asyncio.to_thread(prepare)
 
