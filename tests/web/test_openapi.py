@@ -41,9 +41,19 @@ async def test_every_refusal_of_the_api_is_a_problem(document: dict[str, Json]) 
     for name, one in operations(document).items():
         for status, answer in cast("dict[str, Json]", one["responses"]).items():
             if status >= "400" and " /api/" in name:
-                assert list(cast("Json", answer["content"])) == ["application/problem+json"]
+                ((kind, said),) = cast("dict[str, Json]", answer["content"]).items()
+                assert kind == "application/problem+json"
+                assert cast("Json", said["example"])["status"] == int(status)
         if " /api/" in name:
             assert {"400", "401", "403", "503"} <= set(cast("Json", one["responses"]))
+
+
+async def test_each_operation_names_the_roles_that_may(document: dict[str, Json]) -> None:
+    needs = {
+        one["operationId"]: str(one.get("description")) for one in operations(document).values()
+    }
+    assert needs["triggers"].endswith("`read`: the role viewer or deployer or admin.")
+    assert needs["create_token"].endswith("`configure`: the role admin.")
 
 
 async def test_every_reference_leads_somewhere(document: dict[str, Json]) -> None:

@@ -12,7 +12,7 @@ from litestar.response import Stream
 from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
-from tinyforge.operations.callers import Permission, least
+from tinyforge.operations.callers import Permission, Role, allows
 from tinyforge.web.openapi.schemas import Schemas
 from tinyforge.web.openapi.statuses import (
     ALWAYS,
@@ -56,7 +56,8 @@ def types(app: Litestar) -> Iterator[object]:
 def operation(path: str, method: str, handler: HTTPRouteHandler, schemas: Schemas) -> Json:
     head, _, rest = (handler.fn.__doc__ or "").strip().partition("\n")
     permission = Permission(handler.opt["permission"])
-    needs = f"Needs the permission `{permission}`: the role {least(permission)} and those above."
+    roles = " or ".join(role for role in Role if allows(role, permission))
+    needs = f"Needs the permission `{permission}`: the role {roles}."
     shown: Json = {
         "operationId": handler.fn.__name__,
         "tags": [_tag(path, handler)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 
 from tinyforge.web.problems import MEDIA_TYPE
 
@@ -32,9 +33,10 @@ OF_VERSIONS = (412, 428)
 
 def refusals(statuses: Iterable[int]) -> Json:
     """Return responses, each a problem (RFC 9457)."""
-    return {str(status): refusal(SAID[status]) for status in sorted(set(statuses))}
+    return {str(status): refusal(status, SAID[status]) for status in sorted(set(statuses))}
 
 
-def refusal(why: str) -> Json:
+def refusal(status: int, why: str) -> Json:
     schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": why, "content": {MEDIA_TYPE: {"schema": schema}}}
+    example = {"title": HTTPStatus(status).phrase, "status": status, "detail": why}
+    return {"description": why, "content": {MEDIA_TYPE: {"schema": schema, "example": example}}}
