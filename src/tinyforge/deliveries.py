@@ -134,7 +134,10 @@ class Receives(TriggerKind, ABC):
         """Parse a verified delivery. Total: whatever it holds, one of the three is returned."""
 
     def setup(self, url: str) -> Sequence[str]:
-        """Say, click by click, what to enter at the provider so that it calls *url*."""
+        """Say, click by click, what to enter at the provider so that it calls *url*.
+
+        A step may go on in further lines, of a file to be copied.
+        """
         return (f"have your provider send its webhooks to {url}, by POST",)
 
     def sample(self, change: Change, at: Moment) -> Delivery:  # noqa: ARG002 - says nothing of it

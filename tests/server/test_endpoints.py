@@ -35,6 +35,7 @@ triggers:
   push: {{kind: github, secret: ["${{env:NEW}}", "${{env:OLD}}"]}}
   hub: {{kind: dockerhub, endpoint: "{HUB}", max_body: 1KiB}}
   off: {{kind: github, secret: "${{env:NEW}}", enabled: false}}
+  stored: {{kind: distribution, secret: "${{env:NEW}}"}}
   nightly: {{kind: schedule, cron: "0 3 * * *"}}
 bindings:
   - {{trigger: push, workload: site, match: {{branch: main, paths: ["web/**"]}}}}
@@ -122,6 +123,14 @@ def test_the_url_is_the_first_line_and_then_what_to_enter(call: Calls) -> None:
     assert f"4. Secret: {secret}" in steps
     assert "TINYFORGE_BASE_URL" not in said.err
     assert NEW not in said.out + said.err
+
+
+def test_a_file_to_write_is_one_step_that_can_be_copied(call: Calls) -> None:
+    steps = done(call, "trigger", "url", "stored").lines[2:]
+    assert steps[0] == "1. in the registry's config.yml write:"
+    assert steps[1:4] == ["notifications:", "  endpoints:", "    - name: tinyforge"]
+    assert steps[-2].startswith("        Authorization: [")
+    assert steps[-1] == "2. start the registry again"
 
 
 def test_programs_read_the_same(call: Calls) -> None:

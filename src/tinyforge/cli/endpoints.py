@@ -27,7 +27,10 @@ def url(name: str, /, *, shared: Shared = DEFAULT) -> int:
     out.line(view.endpoint.url or "")
     out.line()
     for place, step in enumerate(view.steps, 1):
-        out.line(f"{place}. {step}")
+        first, *more = step.split("\n")
+        out.line(f"{place}. {first}")
+        for line in more:  # of a file, to be copied
+            out.line(line)
     if view.hint:
         out.hint(view.hint)
     out.next(view.next_command)

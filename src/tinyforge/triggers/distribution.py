@@ -42,8 +42,8 @@ class Distribution(Registry):
         return accepted(changes, delivery, _identity(events))
 
     def setup(self, url: str) -> Sequence[str]:
-        return (
-            "in the registry's config.yml write, then start it again:",
+        config = (
+            "in the registry's config.yml write:",
             "notifications:",
             "  endpoints:",
             "    - name: tinyforge",
@@ -57,6 +57,7 @@ class Distribution(Registry):
                 else ()
             ),
         )
+        return ("\n".join(config), "start the registry again")
 
     def sample(self, change: Change, at: Moment) -> Delivery:
         if change.event not in self.sends:
