@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
+from backports import zstd
 from msgspec.structs import replace
 
 from tinyforge.clock import Moment
 from tinyforge.ids import Ids
 from tinyforge.model import BindingId, DeliveryId, Event, EventId, Outcome, Result, TriggerId
-from tinyforge.store.port import Arrival, Decision, DeliveryRow, Fate, Received
+from tinyforge.store.port import Arrival, Brought, Decision, DeliveryRow, Fate, Received
 
 Row: TypeAlias = tuple[Any, ...]
 Key: TypeAlias = tuple[int, str]
@@ -258,6 +259,14 @@ def delivery_of(row: Row) -> DeliveryRow:
         secret=secret,
         headers=headers,
     )
+
+
+def brought_of(rows: Iterable[Row]) -> dict[DeliveryId, Brought]:
+    """Return headers and bodies by the delivery; unpacking takes long, and is not for a loop."""
+    return {
+        DeliveryId(number): Brought(headers, zstd.decompress(packed))
+        for number, headers, packed in rows
+    }
 
 
 def _id_in(key: str) -> str:

@@ -6,11 +6,11 @@ order; whoever comes second starts over, and knows it then.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from itertools import chain
 
 import asyncpg
-from backports import zstd
 
 from tinyforge.clock import Moment
 from tinyforge.errors import NotFound, StoreUnavailable
@@ -159,10 +159,7 @@ class InboxRows:
 
     async def brought(self, numbers: Sequence[DeliveryId]) -> dict[DeliveryId, Brought]:
         rows = await self._parts.database.ask(GET_BODIES, list(numbers))
-        return {
-            DeliveryId(number): Brought(headers, zstd.decompress(packed))
-            for number, headers, packed in rows
-        }
+        return await asyncio.to_thread(arriving.brought_of, rows)  # bodies are up to 64 MiB
 
     async def decisions(self, number: DeliveryId, event_id: EventId | None) -> list[Decision]:
         async def query(session: Session) -> list[Decision]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 
 import apsw
-from backports import zstd
 
 from tinyforge.clock import Moment
 from tinyforge.errors import Conflict, NotFound, StoreUnavailable
@@ -154,11 +153,9 @@ class InboxRows:
 
     async def brought(self, numbers: Sequence[DeliveryId]) -> dict[DeliveryId, Brought]:
         wanted = text(list(numbers))
-        rows = await self._parts.read(lambda db: ask(db, GET_BODIES, (wanted,)))
-        return {
-            DeliveryId(number): Brought(headers, zstd.decompress(packed))
-            for number, headers, packed in rows
-        }
+        return await self._parts.read(
+            lambda db: arriving.brought_of(ask(db, GET_BODIES, (wanted,)))
+        )
 
     async def decisions(self, number: DeliveryId, event_id: EventId | None) -> list[Decision]:
         def query(db: apsw.Connection) -> list[Decision]:
