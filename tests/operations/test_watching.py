@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import cast
 
-from tests.operations.house import ME, House
+from tests.operations.house import ME, SITE, House
 from tinyforge.ids import lowest
 from tinyforge.model import RunId, RunState
+from tinyforge.operations.callers import Caller, Role
 from tinyforge.operations.live import Message
 from tinyforge.operations.moves import MOST_SHOWN, Sighting
+from tinyforge.operations.views import ConfigMoved
 from tinyforge.store.port import Moves
 from tinyforge.store.port.listing import Place
 
@@ -75,6 +77,29 @@ async def test_who_reads_too_slowly_is_told_that_something_is_missing(house: Hou
     house.by_hand("UPDATE timing SET paused_at = 1")
     await watching.look()
     assert (await heard(told)).name == "trigger"
+
+
+async def test_a_binding_is_not_told_to_whoever_sees_a_workload_of_its_name(house: House) -> None:
+    text = SITE.replace(
+        "workloads:\n", 'workloads:\n  often.site: {kind: command, command: ["true"]}\n'
+    )
+    await house.apply(text)
+    narrowed = Caller(
+        actor="token:n", role=Role.VIEWER, triggers=frozenset(), workloads=frozenset({"often.site"})
+    )
+    watching = house.doors.watching.live
+    told = watching.open(narrowed, None)
+    assert (await heard(told)).name == "ready"
+    text = text.replace("workload: site}\n", "workload: site, enabled: false}\n", 1)
+    await house.apply(text)
+    await watching.look()
+    await house.apply(text.replace('["true"]', '["false"]', 1))
+    await watching.look()
+    message = await heard(told)
+    assert (message.name, message.data) == (
+        "config",
+        ConfigMoved(what="workload", name="often.site"),
+    )
 
 
 async def test_streams_end_when_the_server_does(house: House) -> None:

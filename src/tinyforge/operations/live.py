@@ -214,5 +214,7 @@ class Live:
 
 
 def _about(what: str, name: str) -> tuple[str, str]:
-    """Return whose it is; of a binding its name says enough for those who see everything."""
+    """Return whose it is; a binding, whose ends its name hides, is for those who see everything."""
+    if what == "binding":
+        return "", f"binding {name}"  # no workload has such a name
     return (name, "") if what == "trigger" else ("", name)
