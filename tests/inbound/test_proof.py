@@ -191,6 +191,14 @@ def test_security_row_31_the_sender_does_not_choose_the_scheme(written: str) -> 
         assert refused(GitHub(secret=SECRET).verify(delivery({header: value})))[0] == 401
 
 
+@KINDS
+def test_another_secret_is_refused_with_what_to_do_at_the_sender(cls: type[Receives]) -> None:
+    headers = proof_of(cls, "another secret")
+    (name,) = headers
+    _, because = refused(MAKERS[cls](SECRET).verify(delivery(headers)))
+    assert because == f"{name} does not fit the trigger's secret; enter that at the sender"
+
+
 def test_a_refusal_holds_neither_the_secret_nor_what_would_have_fitted() -> None:
     for cls in (*SIGNED, *TOKENS):
         kind = MAKERS[cls](SECRET)

@@ -49,7 +49,7 @@ def prove_signature(
     return prove(
         secret,
         lambda key: signs(key, delivery.body, signature, written.algorithm),
-        f"{written.header} does not fit",
+        written.header,
     )
 
 
@@ -70,8 +70,7 @@ def _prove_scheme(
     if found.lower() != scheme.lower() or not token.strip():
         return unproved(f"it has no `authorization: {scheme} …`")
     sent = raw(token.strip())
-    because = "authorization does not fit the trigger's secret"
-    return prove(secret, lambda key: same(written(key), sent), because)
+    return prove(secret, lambda key: same(written(key), sent), "authorization")
 
 
 def _from_hex(text: str) -> bytes | None:

@@ -44,9 +44,12 @@ def wrong_secret(secret: SecretConfig | None) -> Iterator[str]:
 
 
 def prove(
-    secret: SecretConfig | None, proves: Callable[[bytes], bool], because: str
+    secret: SecretConfig | None, proves: Callable[[bytes], bool], header: str
 ) -> Verified | Refused:
-    """Say which of the secrets *proves* it; raise Unresolved if none does and one has no value."""
+    """Say which of the secrets *proves* it; raise Unresolved if none does and one has no value.
+
+    *header* is what carries the proof.
+    """
     unresolved: Unresolved | None = None
     for place, reference in enumerate(secrets_of(secret)):
         try:
@@ -57,7 +60,7 @@ def prove(
             unresolved = unresolved or problem
     if unresolved:
         raise unresolved
-    return Refused(status=401, because=because)
+    return unproved(f"{header} does not fit the trigger's secret; enter that at the sender")
 
 
 def prove_hex(
@@ -71,7 +74,7 @@ def prove_hex(
     if given[: len(prefix)] != prefix or not SHA256_HEX.fullmatch(digits):
         return unproved(f"{header} is not {prefix}, then 64 hexadecimal digits")
     signature = bytes.fromhex(digits)
-    return prove(secret, lambda key: signs(key, message, signature), f"{header} does not fit")
+    return prove(secret, lambda key: signs(key, message, signature), header)
 
 
 def prove_authorization(secret: SecretConfig, delivery: Delivery) -> Verified | Refused:
@@ -83,7 +86,7 @@ def prove_authorization(secret: SecretConfig, delivery: Delivery) -> Verified | 
     return prove(
         secret,
         lambda token: same(token, sent) | same(b"Bearer " + token, sent),
-        "authorization is not the trigger's secret",
+        "authorization",
     )
 
 

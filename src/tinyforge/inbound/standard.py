@@ -44,7 +44,7 @@ def verify_standard(secret: SecretConfig, delivery: Delivery) -> Verified | Refu
     def proves(secret: bytes) -> bool:
         return any(_fits(key, message, signatures) for key in _keys(secret))
 
-    return prove(secret, proves, f"{SIGNATURE} does not fit")
+    return prove(secret, proves, SIGNATURE)
 
 
 def decoded(text: str) -> bytes | None:

@@ -68,7 +68,7 @@ class GitLab(Receives):
         if not given:
             return unproved(f"it has no {TOKEN}: enter the trigger's secret at GitLab")
         sent = raw(given)
-        return prove(self.secret, lambda token: same(token, sent), f"{TOKEN} does not fit")
+        return prove(self.secret, lambda token: same(token, sent), TOKEN)
 
     def read(self, delivery: Delivery) -> Accepted | Ignored | Refused:
         payload = json_of(delivery)
