@@ -202,6 +202,7 @@ def test_a_sample_is_deployed_where_that_is_asked_for(call: Calls) -> None:
     assert decision.run in done(call, "event", "show", view.event_id).out
     audit = done(call, "audit", "list").out
     assert "test_trigger" in audit
+    assert view.says == "image of docker.io/example/site:latest"
 
 
 def test_a_sample_for_a_disabled_trigger_says_so(call: Calls) -> None:

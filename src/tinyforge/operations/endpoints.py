@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from tinyforge.changes import Change
 from tinyforge.clock import Clock
-from tinyforge.deliveries import DEPLOYED, REHEARSED, TRIED, Delivery, Receives
+from tinyforge.deliveries import DEPLOYED, REHEARSED, TRIED, Accepted, Delivery, Receives
 from tinyforge.errors import InvalidConfig, Refused, SealFailed, UnknownKind, Unresolved
 from tinyforge.inbound.samples import example, unsaid
 from tinyforge.model import Json, Outcome, Trigger
@@ -130,17 +130,23 @@ class Endpoints:
             raise Refused("the server is not running", "start it: tinyforge serve")
         change = _asked(kind, request)
         await self.vault.refresh()  # nothing may have come since the secret was typed
-        sent, path = await asyncio.to_thread(self._prepared, kind, change, row)
+        sent, path, said = await asyncio.to_thread(self._prepared, kind, change, row)
         headers = {**sent.headers, TRIED: DEPLOYED if request.deploy else REHEARSED}
         answer = await self.knocks.post(f"/hooks/{path}", headers, sent.body)
         if request.deploy:
-            await self.auditor.note(caller, "test_trigger", name, after=_says(change))
-        return _sample_view(trigger, change, answer, self.knocks.address, request)
+            await self.auditor.note(caller, "test_trigger", name, after=_says(said))
+        return _sample_view(trigger, said, answer, self.knocks.address, request)
 
-    def _prepared(self, kind: Receives, change: Change, row: EndpointRow) -> tuple[Delivery, str]:
-        """Return the sample and the id of the endpoint; not for the loop, for it may read files."""
+    def _prepared(
+        self, kind: Receives, change: Change, row: EndpointRow
+    ) -> tuple[Delivery, str, Change]:
+        """Return the sample, the id of the endpoint, and what the sample says.
+
+        Not for the loop, for it may read files.
+        """
         try:
-            return kind.sample(change, self.clock.now()), self._path_of(row)
+            sent = kind.sample(change, self.clock.now())
+            return sent, self._path_of(row), _said_by(kind, sent, change)
         except ValueError as problem:
             raise Refused(str(problem), "tinyforge trigger test --help") from None
         except (Unresolved, SealFailed) as problem:
@@ -214,6 +220,14 @@ def _asked(kind: Receives, request: SampleRequest) -> Change:
             raise unsaid(change, sends)
     except ValueError as problem:
         raise Refused(str(problem), "tinyforge trigger test --help") from None
+    return change
+
+
+def _said_by(kind: Receives, sent: Delivery, change: Change) -> Change:
+    """Return *change* with its image as it is read: some registries never name their host."""
+    read = kind.read(sent) if change.image else None
+    if isinstance(read, Accepted) and read.changes:
+        return msgspec.structs.replace(change, image=read.changes[0].image or change.image)
     return change
 
 
