@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -35,12 +35,33 @@ class TooMany(Exception):
 
 @dataclass
 class Bodies:
-    """What is held of all bodies together, in bytes."""
+    """What is held of all bodies together, in bytes.
+
+    Where that is too much, the largest goes that is still on its way: an honest one is whole within
+    a moment, so whoever holds much back keeps nobody else out.
+    """
 
     held: int = 0
+    _coming: set[Body] = field(default_factory=set)
 
     def one(self) -> Body:
         return Body(self)
+
+    def begin(self, body: Body) -> None:
+        self._coming.add(body)
+
+    def end(self, body: Body) -> None:
+        """Note that *body* is whole, or comes no further."""
+        self._coming.discard(body)
+
+    def make_room(self, body: Body, size: int) -> bool:
+        """Say whether *body*, which is coming, may have *size* bytes more."""
+        while self.held + size > MOST_IN_FLIGHT:
+            largest = max(self._coming, key=lambda one: one.held)
+            if largest.held <= body.held + size:
+                return False
+            largest.give_up()
+        return True
 
 
 class Body:
@@ -48,7 +69,9 @@ class Body:
 
     def __init__(self, bodies: Bodies) -> None:
         self._bodies = bodies
-        self._held = 0
+        self._parts: list[bytes] = []
+        self._is_given_up = False
+        self.held = 0
 
     def __enter__(self) -> Self:
         return self
@@ -59,29 +82,49 @@ class Body:
         problem: BaseException | None,
         stack: TracebackType | None,
     ) -> None:
-        self._bodies.held -= self._held
+        self._release()
 
     async def read(self, scope: HTTPScope, receive: Receive, most: int) -> bytes:
         """Return the whole body; raise TooLarge, TooMany or Gone."""
         declared = declared_size(scope)
         if declared > most and (declared > MOST_DROPPED or is_asking_first(scope)):
             raise TooLarge(declared, was_read=False)
-        parts: list[bytes] = []
+        self._bodies.begin(self)
+        try:
+            return await self._whole(receive, most)
+        finally:
+            self._bodies.end(self)
+
+    def give_up(self) -> None:
+        """Keep nothing of it; its reader hears of that with the next part."""
+        self._release()
+        self._is_given_up = True
+
+    async def _whole(self, receive: Receive, most: int) -> bytes:
         while True:
             part, is_last = await _next(receive)
-            self._hold(len(part), is_last=is_last)
-            parts.append(part)
-            if self._held > most:
-                size = self._held + (0 if is_last else await drop(receive))
+            self._hold(part, is_last=is_last)
+            if self.held > most:
+                size = self.held
+                self._release()
+                size += 0 if is_last else await drop(receive)
                 raise TooLarge(size, was_read=size <= MOST_DROPPED)
             if is_last:
+                parts, self._parts = self._parts, []
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _hold(self, size: int, *, is_last: bool) -> None:
-        if self._bodies.held + size > MOST_IN_FLIGHT:
+    def _hold(self, part: bytes, *, is_last: bool) -> None:
+        size = len(part)
+        if self._is_given_up or not self._bodies.make_room(self, size):
             raise TooMany(was_read=is_last)
-        self._held += size
+        self._parts.append(part)
+        self.held += size
         self._bodies.held += size
+
+    def _release(self) -> None:
+        self._bodies.held -= self.held
+        self.held = 0
+        self._parts.clear()
 
 
 async def drop(receive: Receive) -> int:
