@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tinyforge.cli.deliveries import COLUMNS as DELIVERIES
 from tinyforge.cli.tables import SAMPLE, Column, Row, render
 from tinyforge.cli.text import columns as taken
 
@@ -106,3 +107,11 @@ def test_ten_thousand_rows_take_well_under_a_second(width: int | None) -> None:
     lines = list(render(COLUMNS, rows, width))
     assert len(lines) == 10_001
     assert time.process_time() - start < 0.8
+
+
+def test_of_a_delivery_the_time_stays_whole_where_a_name_is_long() -> None:
+    at = "2026-01-05 12:00:00 CET"
+    row = ("dlv_01ka8x3v2m000", "n" * 40, at, "accepted", "evt_01ka8x3v2m000", "id", "219", "-")
+    _, line = render(DELIVERIES, [row], 80)
+    assert at in line
+    assert len(line) <= 80

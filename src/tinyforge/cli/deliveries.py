@@ -26,10 +26,10 @@ COLUMNS = (
     Column("TRIGGER"),
     Column("RECEIVED", whole=True),
     Column("TAKEN AS", whole=True, state=True),
-    Column("EVENT", whole=True),
-    Column("SENDER'S ID", leave_out=2),
-    Column("BYTES", whole=True, right=True, leave_out=1),
-    Column("WHY", leave_out=3),
+    Column("EVENT", whole=True, leave_out=1),
+    Column("SENDER'S ID", leave_out=3),
+    Column("BYTES", whole=True, right=True, leave_out=2),
+    Column("WHY", leave_out=4),
 )
 
 
