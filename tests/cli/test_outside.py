@@ -58,6 +58,13 @@ def test_where_nobody_listens_it_is_not_reachable(call: Calls) -> None:
     assert "fix: " in said.out
 
 
+def test_a_host_that_is_not_there_is_said_to_be_the_mistake(call: Calls) -> None:
+    said = call("doctor", "--url", "http://forge.invalid")
+    assert said.code == 1
+    assert "there is no host forge.invalid" in said.out
+    assert "fix: correct the address, in TINYFORGE_URL or --url" in said.out
+
+
 def test_another_server_is_told_apart(call: Calls, tmp_path: Path) -> None:
     other = free_port()
     with serving(tmp_path / "data", listen=f"127.0.0.1:{other}"):

@@ -34,6 +34,7 @@ EXPIRED, OTHER_NAME = 10, 62  # OpenSSL's numbers of what is wrong with a certif
 BLOCK = 64 << 10
 STREAM = "text/event-stream"
 NEW_TOKEN = f"on the server: tinyforge token create --role …; here: export {TOKEN}=…"
+CORRECT = f"correct the address, in {URL} or --url"
 MIB = 1 << 20
 
 
@@ -194,9 +195,7 @@ def _unreachable(at: Address, problem: OSError) -> CommandFailed:
                 "is it the port of HTTPS? write http:// for one that speaks none",
             )
         case gaierror():
-            return CommandFailed(
-                f"{at}: there is no host {at.host}: {problem.strerror}", f"correct {URL}"
-            )
+            return CommandFailed(f"{at}: there is no host {at.host}: {problem.strerror}", CORRECT)
         case ConnectionRefusedError():
             return CommandFailed(
                 f"{at}: nobody listens on port {at.port} of {at.host}",
@@ -208,7 +207,7 @@ def _unreachable(at: Address, problem: OSError) -> CommandFailed:
                 "is the machine up, and does a firewall let the port through?",
             )
         case _:
-            return CommandFailed(f"{at}: {reason_of(problem)}", f"correct {URL}, or try again")
+            return CommandFailed(f"{at}: {reason_of(problem)}", f"{CORRECT}, or try again")
 
 
 def _untrusted(at: Address, problem: ssl.SSLCertVerificationError) -> CommandFailed:
@@ -260,8 +259,8 @@ def not_ours(at: Address, response: HTTPResponse) -> CommandFailed:
     if response.status == UNAUTHORIZED:
         return CommandFailed(
             f"{said}: something before Tinyforge wants a login of its own",
-            "let /api/ pass there: docs/howto/reverse-proxy.md",
+            f"let /api/ pass there: docs/howto/reverse-proxy.md; or {CORRECT}",
         )
     return CommandFailed(
-        f"{said}, and not as Tinyforge does", f"correct {URL}: https://HOST[:PORT][/PREFIX]"
+        f"{said}, and not as Tinyforge does", f"{CORRECT}: https://HOST[:PORT][/PREFIX]"
     )
