@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from msgspec.structs import replace
@@ -18,6 +19,7 @@ from tinyforge.clock import SECOND
 from tinyforge.engine.endpoints import Directory, Endpoint
 from tinyforge.engine.inbox import Told
 from tinyforge.engine.vault import Vault
+from tinyforge.errors import StoreUnavailable
 from tinyforge.model import Trigger, TriggerId
 from tinyforge.references import sealed_as
 from tinyforge.sealing import Keyring
@@ -215,6 +217,7 @@ class Pair(NamedTuple):
     here: PostgresStore
     there: PostgresStore
     news: asyncio.Event
+    url: str
 
 
 @pytest_asyncio.fixture
@@ -227,14 +230,14 @@ async def pair(postgres: str) -> AsyncIterator[Pair]:
         PostgresStore.open(url, mine) as here,
         PostgresStore.open(url, other) as there,
     ):
-        yield Pair(here, there, news)
+        yield Pair(here, there, news, url)
 
 
 async def test_a_replica_follows_what_another_makes_and_ends(
     pair: Pair,
     tmp_path: Path,
 ) -> None:
-    here, there, news = pair
+    here, there, news, _ = pair
     vault = Vault(Keyring(tmp_path / "key"), there)
     directory = Directory(there, kinds(), vault, MovableClock())
     assert await directory.find(PATH) is None
@@ -266,3 +269,20 @@ async def test_a_replica_follows_what_another_makes_and_ends(
         while await directory.find(PATH) is not None:
             news.clear()
             await news.wait()
+
+
+async def test_a_database_that_says_nothing_holds_up_no_sender(pair: Pair, tmp_path: Path) -> None:
+    directory = Directory(
+        pair.there, kinds(), Vault(Keyring(tmp_path / "key"), pair.there), MovableClock(), 0.2
+    )
+    assert await directory.find(PATH) is None
+    other = await asyncpg.connect(pair.url)
+    try:
+        async with other.transaction():
+            await other.execute("LOCK TABLE endpoints IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(StoreUnavailable, match="too long"):
+                await directory.find(PATH)
+    finally:
+        await other.close()
+    directory.patience = PATIENCE
+    assert await directory.find(PATH) is None

@@ -60,6 +60,7 @@ class Directory:
     plugins: Plugins
     secrets: KnowsSecrets
     clock: Clock
+    patience: float = 3.0  # seconds: senders wait for five
     _looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_LOOKS))
     _generation: int | None = None
     _kept: dict[bytes, Endpoint] = field(default_factory=dict)
@@ -71,7 +72,13 @@ class Directory:
         """Return whose endpoint this is; StoreUnavailable where nobody can tell."""
         if not PATH_ID.fullmatch(path_id):
             return None
-        sha256 = path_digest(path_id)
+        try:
+            async with asyncio.timeout(self.patience):
+                return await self._find(path_digest(path_id))
+        except TimeoutError:
+            raise StoreUnavailable("it takes too long to look for an endpoint") from None
+
+    async def _find(self, sha256: bytes) -> Endpoint | None:
         generation = await self._follow()
         if (kept := self._kept.get(sha256)) is not None:
             return kept

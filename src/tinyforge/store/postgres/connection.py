@@ -26,6 +26,7 @@ else:  # generic for the type checker only
 MOST_CONNECTIONS = 8
 PATIENCE = 10.0  # seconds, for a connection
 SLOWEST = 30.0  # seconds, of one statement
+ENDING = 1.0  # seconds, of a ROLLBACK
 RETRIES = 5
 # a replica that stops in the middle must not hold what it locked; all of it ends with the COMMIT
 BEGIN = """
@@ -175,12 +176,21 @@ class Database:
                         connection.terminate()
                     raise
                 except BaseException:
-                    with suppress(*ENVIRONMENT, asyncpg.PostgresError):
-                        await connection.execute("ROLLBACK")
+                    await _roll_back(connection)
                     raise
                 return done
         except ENVIRONMENT as problem:
             raise _unavailable(problem) from problem
+
+
+async def _roll_back(connection: Pooled) -> None:
+    """End a transaction that came to nothing; a database that says no word holds nobody up."""
+    try:
+        async with asyncio.timeout(ENDING):
+            await connection.execute("ROLLBACK")
+    except (*ENVIRONMENT, asyncpg.PostgresError):
+        with suppress(asyncpg.InterfaceError):  # it is gone already
+            connection.terminate()
 
 
 class _Plain(Connection):
