@@ -10,6 +10,7 @@ from tinyforge.cli import client, completion, https, match
 from tinyforge.clock import DAY, MINUTE, SECOND
 from tinyforge.engine import facts as event_facts
 from tinyforge.engine import headers, inbox, runlog, ticker, turning, watch
+from tinyforge.engine.endpoints import Directory
 from tinyforge.inbound import body, guard, standard
 from tinyforge.manifest import complaints, entries, mistakes, syntax, text
 from tinyforge.observe import lines, pipe, tally
@@ -99,6 +100,7 @@ TIMES = f"{inbox.STORED_WITHIN:g} s, {inbox.Inbox.patience:g} s"
         ("facts of a fire by hand", f"{fires.MOST_FACTS // KIB} KiB"),
         ("facts of a delivery's event", f"{event_facts.LARGEST // KIB} KiB"),
         ("deliveries that wait to be stored", f"{inbox.MOST_WAITING:,}"),
+        ("how long the endpoint of a delivery is looked for", f"{Directory.patience:g} s"),
         ("how long a delivery waits to be stored, and then to be decided", TIMES),
         ("deliveries in one transaction", f"{inbox.TOGETHER}"),
         ("deliveries in one transaction", f"{inbox.BYTES_TOGETHER // MIB} MiB"),
