@@ -280,3 +280,28 @@ async def test_an_answer_that_comes_before_the_results_says_that(
     assert (reception.told, reception.bindings) == (Told.PENDING, ())
     assert reception.event_id is not None
     assert (await house.events(TriggerId(endpoint.trigger.id)))[0].id == reception.event_id
+
+
+async def test_what_nobody_waits_for_any_more_is_not_stored(house: House) -> None:
+    number = house.trigger("push", "github", secret=SECRET)
+    assert await house.sweep()
+    endpoint = await endpoint_of(house, number)
+    gone = asyncio.create_task(receive(house, endpoint, github(push(), "gone")))
+    stays = asyncio.create_task(receive(house, endpoint, github(push(), "stays")))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.wait([gone])
+    async with at_work(house):
+        await stays
+    assert [row.delivery_id for row in await stored(house)] == ["stays"]
+
+
+async def test_what_ended_processes_is_not_decided_again(
+    github_site: tuple[House, Endpoint],
+) -> None:
+    house, endpoint = github_site
+    first = await receive(house, endpoint, github(push("dev")))
+    assert first.told is Told.NOTHING_MATCHED
+    house.by_hand("UPDATE results SET outcome = 'quarantined'")
+    again = await receive(house, endpoint, github(push("dev")))
+    assert (again.told, again.event_id) == (Told.DUPLICATE, first.event_id)

@@ -194,7 +194,8 @@ class Inbox:
         """Store one batch of what waits, in one transaction, and tell each what it was taken as."""
         self._batch = self._next_batch()
         try:
-            await self._store(self._batch)
+            if self._batch:
+                await self._store(self._batch)
         except asyncio.CancelledError:
             _refuse(self._batch, "the server stops")
             raise
@@ -246,7 +247,9 @@ class Inbox:
             self._hand_over(accepted)
 
     def _hand_over(self, accepted: Sequence[Undecided]) -> None:
-        self._undecided.extend(accepted)
+        """Have them decided; those for which there is no room are found by a later sweep."""
+        room = max(0, MOST_WAITING - len(self._undecided))
+        self._undecided.extend(accepted[:room])
         self._accepted.set()
         asyncio.get_running_loop().call_later(self.patience, _wait_no_more, accepted)
 
@@ -294,6 +297,8 @@ class Inbox:
     async def _decided_anew(self, event_id: EventId, arrival: Arrival) -> Reception:
         """Decide an event that queued no run under today's bindings, if that makes a difference."""
         before = (await self.store.results([event_id]))[event_id]
+        if any(one.outcome is Outcome.QUARANTINED for one in before):  # it ended processes
+            return Reception(told=Told.DUPLICATE, event_id=event_id)
         event = replace(await self.store.event(event_id), facts=arrival.facts)
         today = await self.fanout.rehearse(event)
         if _in_words(today) == _in_words(before):
@@ -338,8 +343,11 @@ class Inbox:
         batch: list[Waiting] = []
         left = BYTES_TOGETHER
         while self._waiting and len(batch) < TOGETHER and left > 0:
-            batch.append(self._waiting.popleft())
-            left -= len(batch[-1].arrival.packed)
+            one = self._waiting.popleft()
+            if one.answer.done():  # its sender is gone, or knows that it is not stored
+                continue
+            batch.append(one)
+            left -= len(one.arrival.packed)
         return batch
 
     def _announce(self, batch: Sequence[Waiting], received: Sequence[Received]) -> None:
