@@ -100,6 +100,7 @@ TIMES = f"{inbox.STORED_WITHIN:g} s, {inbox.Inbox.patience:g} s"
         ("facts of a fire by hand", f"{fires.MOST_FACTS // KIB} KiB"),
         ("facts of a delivery's event", f"{event_facts.LARGEST // KIB} KiB"),
         ("deliveries that wait to be stored", f"{inbox.MOST_WAITING:,}"),
+        ("deliveries that are stored and wait to be decided", f"{inbox.MOST_WAITING:,}"),
         ("how long the endpoint of a delivery is looked for", f"{Directory.patience:g} s"),
         ("how long a delivery waits to be stored, and then to be decided", TIMES),
         ("deliveries in one transaction", f"{inbox.TOGETHER}"),
