@@ -67,14 +67,22 @@ class Auditor:
 
 def digests(differences: Sequence[Difference]) -> tuple[str, str]:
     """Return the SHA-256 of everything that is changed, as it was and as it will be."""
-    sides: tuple[list[object], list[object]] = ([], [])
-    for one in differences:
-        for side in sides:
-            side.append((one.what, one.name, one.action))
-        sides[0].extend((change.field, str(change.before)) for change in one.changes)
-        sides[1].extend((change.field, str(change.after)) for change in one.changes)
-    before, after = (sha256(msgspec.json.encode(side)).hexdigest() for side in sides)
-    return f"sha256:{before}", f"sha256:{after}"
+    return (
+        _digest([(one.what, one.name, one.action, _before(one)) for one in differences]),
+        _digest([(one.what, one.name, one.action, _after(one)) for one in differences]),
+    )
+
+
+def _digest(side: Sequence[object]) -> str:
+    return f"sha256:{sha256(msgspec.json.encode(side)).hexdigest()}"
+
+
+def _before(one: Difference) -> list[tuple[str, str]]:
+    return [(field.field, field.before) for field in one.changes if field.before is not None]
+
+
+def _after(one: Difference) -> list[tuple[str, str]]:
+    return [(field.field, field.after) for field in one.changes if field.after is not None]
 
 
 def _view(entry: AuditEntry) -> AuditView:

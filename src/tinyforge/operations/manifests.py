@@ -80,6 +80,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
     literals: Sequence[Literal]  # secrets to be sealed
     catalog: Catalog  # that it was made from
     to_fire: Sequence[Trigger]  # asked for with `fire`
+    digests: tuple[str, str]  # of all fields that change, as they were and as they will be
     now: Moment
 
 
@@ -251,7 +252,7 @@ class Manifests:
         row: RowChange | None,
     ) -> AuditEntry:
         """Tell what a change is by the digests of all its fields, as they were and will be."""
-        before, after = digests(ready.plan.differences)
+        before, after = ready.digests
         words = f"{after}, {len(ready.plan.differences)} changed"
         action = "apply_manifest" if row is None else row.action
         target = request.source if row is None else row.target
@@ -312,6 +313,7 @@ def _prepared(
         literals=(),
         catalog=catalog,
         to_fire=to_fire,
+        digests=digests(plan.differences),
         now=now,
     )
 

@@ -71,6 +71,9 @@ class Schema(Generic[K]):
             for field in declared
             if field.default is MISSING and field.default_factory is MISSING
         )
+        self.secret_fields = frozenset(  # the keys that hold secrets, by their type
+            name for name, kind in self._types.items() if _is_secret(kind)
+        )
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -78,11 +81,6 @@ class Schema(Generic[K]):
             Field(name=name, meaning=_meaning(kind), required=name in self._required)
             for name, kind in self._types.items()
         )
-
-    @property
-    def secret_fields(self) -> frozenset[str]:
-        """Return the keys that hold secrets, by their type."""
-        return frozenset(name for name, kind in self._types.items() if _is_secret(kind))
 
     def build(self, config: Json) -> K:
         """Return the kind; only for a config without mistakes."""
