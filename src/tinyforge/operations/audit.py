@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
@@ -11,7 +11,7 @@ import msgspec
 
 from tinyforge.clock import Clock, Moment, rfc3339
 from tinyforge.ids import show
-from tinyforge.manifest.side import Difference
+from tinyforge.manifest.side import Action, Difference
 from tinyforge.operations.callers import Caller, Permission
 from tinyforge.operations.credentials import AuditView
 from tinyforge.operations.refusals import id_of
@@ -67,22 +67,22 @@ class Auditor:
 
 def digests(differences: Sequence[Difference]) -> tuple[str, str]:
     """Return the SHA-256 of everything that is changed, as it was and as it will be."""
-    return (
-        _digest([(one.what, one.name, one.action, _before(one)) for one in differences]),
-        _digest([(one.what, one.name, one.action, _after(one)) for one in differences]),
-    )
+    known = (one for one in differences if one.action is not Action.CREATE)
+    return _digest(map(_before, known)), _digest(map(_after, differences))
 
 
-def _digest(side: Sequence[object]) -> str:
-    return f"sha256:{sha256(msgspec.json.encode(side)).hexdigest()}"
+def _digest(rows: Iterable[object]) -> str:
+    return f"sha256:{sha256(msgspec.json.encode(list(rows))).hexdigest()}"
 
 
-def _before(one: Difference) -> list[tuple[str, str]]:
-    return [(field.field, field.before) for field in one.changes if field.before is not None]
+def _before(one: Difference) -> object:
+    fields = [(field.field, field.before) for field in one.changes if field.before is not None]
+    return one.what, one.name, fields
 
 
-def _after(one: Difference) -> list[tuple[str, str]]:
-    return [(field.field, field.after) for field in one.changes if field.after is not None]
+def _after(one: Difference) -> object:
+    fields = [(field.field, field.after) for field in one.changes if field.after is not None]
+    return one.what, one.name, one.action, fields
 
 
 def _view(entry: AuditEntry) -> AuditView:
