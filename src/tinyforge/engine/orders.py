@@ -54,13 +54,9 @@ class Orders:
         fresh = self.recent.known(ids)
         others = [number for number in ids if number not in fresh]
         read = await self._read(others) if others else {}
-        places = await self._places(taken, fresh, read)
-        return [
-            self._order(
-                run, fresh.get(run.event_id) or read.get(run.event_id), places.get(run.run_id)
-            )
-            for run in taken
-        ]
+        causes = {**read, **fresh}
+        places = await self._places(taken, causes)
+        return [self._order(run, causes.get(run.event_id), places.get(run.run_id)) for run in taken]
 
     async def _read(self, ids: Sequence[EventId]) -> dict[EventId, Fresh]:
         events = await self.store.events_by_id(ids)
@@ -74,14 +70,11 @@ class Orders:
         }
 
     async def _places(
-        self,
-        taken: Sequence[TakenRun],
-        fresh: Mapping[EventId, Fresh],
-        read: Mapping[EventId, Fresh],
+        self, taken: Sequence[TakenRun], causes: Mapping[EventId, Fresh]
     ) -> Mapping[RunId, int]:
         """Return which change a run deploys, of those whose event has several."""
-        causes = ((run, fresh.get(run.event_id) or read.get(run.event_id)) for run in taken)
-        asked = [run.run_id for run, cause in causes if cause and has_several(cause.event)]
+        several = {number for number, cause in causes.items() if has_several(cause.event)}
+        asked = [run.run_id for run in taken if run.event_id in several]
         return await self.store.changes_of(asked) if asked else {}
 
     async def workload(self, workload_id: WorkloadId) -> Workload:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from tinyforge.model import Binding, Event, Run, RunId, RunState, TriggerId
 from tinyforge.store.port import Inspected, What
 from tinyforge.store.port.listing import (
@@ -98,12 +100,7 @@ async def _rows(session: Session, wanted: RowFilter) -> list[Inspected]:
     among = f"{TIMINGS} WHERE m.trigger_id = ANY($1::bigint[])"
     timings = {row[0]: timing_of(row) for row in await session.ask(among, ids)}
     return [
-        Inspected(
-            row=one.row,
-            problems=one.problems,
-            timing=timings.get(one.row.id) if one.row is not None else None,
-        )
-        for one in found
+        one if one.row is None else replace(one, timing=timings.get(one.row.id)) for one in found
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import apsw
+from msgspec.structs import replace
 
 from tinyforge.model import Binding, Event, Run, RunId, RunState, TriggerId
 from tinyforge.store import cells
@@ -101,12 +102,7 @@ def _rows(db: apsw.Connection, wanted: RowFilter) -> list[Inspected]:
     ids = text([one.row.id for one in found if one.row is not None])
     timings = {row[0]: cells.timing_of(row) for row in ask(db, f"{TIMINGS} {AMONG}", (ids,))}
     return [
-        Inspected(
-            row=one.row,
-            problems=one.problems,
-            timing=timings.get(one.row.id) if one.row is not None else None,
-        )
-        for one in found
+        one if one.row is None else replace(one, timing=timings.get(one.row.id)) for one in found
     ]
 
 
