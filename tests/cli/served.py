@@ -39,13 +39,6 @@ def start(data: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def serving(
     data: Path, *words: str, listen: str = "127.0.0.1:0", **environment: str

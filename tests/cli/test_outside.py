@@ -10,7 +10,8 @@ import pytest
 from msgspec import json
 
 from tests.cli.calls import Calls, Said
-from tests.cli.served import Served, free_port, serving
+from tests.cli.served import Served, serving
+from tests.ports import free_port
 from tinyforge.cli.outside import clients, encryption
 from tinyforge.cli.remote import read_address
 from tinyforge.clock import moment

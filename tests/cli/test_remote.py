@@ -17,7 +17,7 @@ from tests.cli import views
 from tests.cli.calls import Calls, Said
 from tests.cli.certificates import Authority, authority
 from tests.cli.desk import Asked, Desk, open_web_desk
-from tests.cli.served import free_port
+from tests.ports import free_port
 from tinyforge.cli.remote import read_address
 from tinyforge.operations.views import Problem
 

@@ -19,8 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.conftest import ROOT
 from tests.docs.tables import codes, page, rows
+from tests.ports import free_port
 from tests.postgres import own_schema
-from tests.server.place import Place, free_port
+from tests.server.place import Place
 from tests.torture.served import TooSlow, wait_until
 from tinyforge.cli.commands import COMMANDS
 from tinyforge.model import RunState

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests.hooks.registry import own_registry
 from tests.hooks.site import TOKEN
-from tests.server.place import Place, free_port
+from tests.ports import free_port
+from tests.server.place import Place
 from tests.torture.served import wait_until
 
 ENDPOINT = f"registry-{'k' * 40}"

@@ -18,9 +18,10 @@ from msgspec import json
 
 from tests.cli.calls import Calls
 from tests.cli.certificates import Authority, authority
-from tests.cli.served import PATIENCE, SOURCE, Served, free_port, serving
+from tests.cli.served import PATIENCE, SOURCE, Served, serving
 from tests.docs.tables import page, section
 from tests.inbound.sending import hex_of
+from tests.ports import free_port
 from tests.torture.served import wait_until
 
 pytestmark = pytest.mark.slow

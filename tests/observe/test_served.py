@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.server.place import free_port
+from tests.ports import free_port
 
 MANIFEST = """\
 version: 1

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.server.place import free_port
+from tests.ports import free_port
 from tests.torture.served import wait_until
 
 CONFIG = """\

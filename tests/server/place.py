@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from msgspec import json as strict_json
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.calls import Calls, Said
+from tests.ports import free_port
 from tests.torture import served
 from tests.torture.served import Served, wait_until
 from tinyforge.cli.client import SocketDoor
@@ -207,10 +207,3 @@ class Place:
 
     def _items(self, kind: type[Page[T]], *words: str) -> list[T]:
         return list(strict_json.decode(self.asked(*words), type=kind).items)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

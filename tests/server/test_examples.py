@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.place import Place, free_port
+from tests.ports import free_port
+from tests.server.place import Place
 
 pytestmark = pytest.mark.slow
 

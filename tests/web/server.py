@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.ports import free_port
 from tests.torture.served import Served, serving
 from tinyforge.cli.client import SocketDoor
 
@@ -56,7 +56,7 @@ def running_server(
     folder: Path, tokens: dict[str, str] | None = None, **variables: str
 ) -> Iterator[Running]:
     """Start a server; one that shares a database with another goes by that one's *tokens*."""
-    port = _free_port()
+    port = free_port()
     with serving(folder, listen=f"127.0.0.1:{port}", variables=variables) as served:
         assert served.until_ready(), served.last_words()
         tokens = tokens or {role: _token(served, role) for role in ROLES}
@@ -72,9 +72,3 @@ def _token(served: Served, role: str) -> str:
         door.close()
     assert made.status == 201, made.body
     return str(json.loads(made.body)["secret"])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
