@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from tinyforge.clock import Moment
 from tinyforge.model import MOST_QUEUED, BindingId, EventId, Outcome, Queue, RunId, WorkloadId
@@ -52,7 +52,10 @@ class Lane:
 
     def next_ready(self, now: Moment) -> Queued | None:
         """Return the oldest that waits for nothing but its turn."""
-        return next((entry for entry in self.queue if entry.ready_at <= now), None)
+        for entry in self.queue:
+            if entry.ready_at <= now:
+                return entry
+        return None
 
     def insert(self, entry: Queued) -> None:
         """Keep the order of acceptance, whenever the run arrives."""
@@ -60,11 +63,16 @@ class Lane:
         self.queue.insert(at, entry)
 
 
+Ready: TypeAlias = list[tuple[EventId, WorkloadId]]  # a heap: rows of one time share pages
+
+
 class Lanes:
+    """Begins the run whose event is the oldest, of all workloads that are idle."""
+
     def __init__(self) -> None:
         self._lanes: dict[WorkloadId, Lane] = {}
-        self._ready: deque[WorkloadId] = deque()
-        self._ready_ahead: deque[WorkloadId] = deque()
+        self._ready: Ready = []
+        self._ready_ahead: Ready = []
         self._waiting: list[tuple[Moment, WorkloadId]] = []
         self.queued = 0
         self.running = 0
@@ -168,22 +176,17 @@ class Lanes:
         self._wake(now)
         taken: list[tuple[WorkloadId, Queued]] = []
         while len(taken) < places and (ready := self._longest_waiting()):
-            self._begin(ready.popleft(), now, taken)
+            self._begin(heappop(ready)[1], now, taken)
         if not self._ready:  # who may not be leased ahead must not wait for those who may
             while self._ready_ahead and len(taken) < places + ahead:
-                self._begin(self._ready_ahead.popleft(), now, taken, early=True)
+                self._begin(heappop(self._ready_ahead)[1], now, taken, early=True)
         return taken
 
-    def _longest_waiting(self) -> deque[WorkloadId] | None:
-        """Return the list whose first workload has the older event; None: both are empty."""
+    def _longest_waiting(self) -> Ready | None:
+        """Return the list that has the older event; None: both are empty."""
         if not self._ready or not self._ready_ahead:
             return self._ready or self._ready_ahead or None
-        heads = (self._oldest(self._ready[0]), self._oldest(self._ready_ahead[0]))
-        return self._ready if heads[0] <= heads[1] else self._ready_ahead
-
-    def _oldest(self, workload_id: WorkloadId) -> int:
-        lane = self._lanes.get(workload_id)
-        return lane.queue[0].event_id if lane is not None and lane.queue else 0
+        return min(self._ready, self._ready_ahead)
 
     def has_ready(self, now: Moment) -> bool:
         self._wake(now)
@@ -248,7 +251,8 @@ class Lanes:
             heappush(self._waiting, (min(e.ready_at for e in lane.queue), workload_id))
             return
         lane.listed = True
-        (self._ready_ahead if entry.ahead else self._ready).append(workload_id)
+        ready = self._ready_ahead if entry.ahead else self._ready
+        heappush(ready, (entry.event_id, workload_id))
 
     def _wake(self, now: Moment) -> None:
         while self._waiting and self._waiting[0][0] <= now:
