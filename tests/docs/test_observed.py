@@ -27,7 +27,7 @@ def everything_counted() -> Metrics:
         events.DeliveryTurnedAway(why="unknown"),
         events.ConnectionTurnedAway(why="body"),
         events.DeliveryRefused(kind="github", why="proof"),
-        events.DeliveriesReceived(trigger="push", kind="github", taken="accepted", count=1),
+        events.DeliveriesReceived(kind="github", taken="accepted", count=1),
     )
     for happening in (CATCH_UP, ends(ended(RunState.FAILED)), refusals(*Outcome), recovered, *door):
         tally(happening)

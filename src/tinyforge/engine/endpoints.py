@@ -72,9 +72,12 @@ class Directory:
         """Return whose endpoint this is; StoreUnavailable where nobody can tell."""
         if not PATH_ID.fullmatch(path_id):
             return None
+        sha256 = path_digest(path_id)
+        if self.store.known_generation() == self._generation and sha256 in self._kept:
+            return self._kept[sha256]
         try:
             async with asyncio.timeout(self.patience):
-                return await self._find(path_digest(path_id))
+                return await self._find(sha256)
         except TimeoutError:
             raise StoreUnavailable("it takes too long to look for an endpoint") from None
 
@@ -132,8 +135,9 @@ class Directory:
 
     async def _follow(self) -> int:
         """Forget what is of a config before, and return the generation of the one in force."""
-        known = self.store.known()
-        generation = known.generation if known else await self.store.generation()
+        generation = self.store.known_generation()
+        if generation is None:
+            generation = await self.store.generation()
         if generation != self._generation:
             await self.secrets.refresh()  # before anybody is proved by what it knows
         if generation != self._generation or len(self._kept) >= MOST_KEPT:

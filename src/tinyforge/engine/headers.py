@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
+from itertools import islice
 
 import msgspec
 
@@ -23,13 +24,14 @@ encode = msgspec.json.Encoder().encode
 
 def kept_headers(headers: Mapping[str, str], proofs: Collection[str] = ()) -> str:
     """Return JSON; *proofs* are headers that prove something beside those known to do."""
-    kept: dict[str, str] = {}
-    for name, value in headers.items():
-        if len(kept) == MOST:
-            break
-        proves = name in proofs or _proves(name)
-        kept[name] = MASK if proves else PATH.sub(rf"\1{MASK}", value[:LONGEST])
-    return encode(kept).decode()
+    kept = {
+        name: MASK if name in proofs or _proves(name) else value[:LONGEST]
+        for name, value in islice(headers.items(), MOST)
+    }
+    written = encode(kept).decode()
+    if "hooks" not in written.lower():
+        return written
+    return encode({name: PATH.sub(rf"\1{MASK}", kept[name]) for name in kept}).decode()
 
 
 @lru_cache(1_024)

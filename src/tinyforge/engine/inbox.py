@@ -358,13 +358,11 @@ class Inbox:
             self.recent.note(_kept_for_runs(fresh))
             self.observe(EventsAccepted(events=[event.id for event, _ in fresh]))
         counts = Counter(
-            (one.endpoint.trigger.name, one.endpoint.trigger.kind, taken.fate)
+            (one.endpoint.trigger.kind, taken.fate)
             for one, taken in zip(batch, received, strict=True)
         )
-        for (trigger, kind, fate), count in counts.items():
-            self.observe(
-                DeliveriesReceived(trigger=trigger, kind=kind, taken=fate.value, count=count)
-            )
+        for (kind, fate), count in counts.items():
+            self.observe(DeliveriesReceived(kind=kind, taken=fate.value, count=count))
 
 
 def _kept_for_runs(events: Iterable[tuple[Event, Waiting]]) -> list[Fresh]:

@@ -55,14 +55,15 @@ def files_of(commits: Sequence[object], total: int) -> tuple[str, ...] | None:
     """Return the paths of all commits, each once; None where some of *total* are not told."""
     if len(commits) < total:
         return None
-    found: dict[str, None] = {}
+    found: list[object] = []
     for commit in commits:
         for change in ("added", "removed", "modified"):
             paths = at(commit, change)
-            if not isinstance(paths, list) or not all(isinstance(one, str) for one in paths):
+            if not isinstance(paths, list):
                 return None
-            found.update(dict.fromkeys(paths))
-    return tuple(found) or None
+            found += paths
+    named = [one for one in found if isinstance(one, str)]
+    return tuple(dict.fromkeys(named)) or None if len(named) == len(found) else None
 
 
 def beyond(prefix: str, ref: str) -> str:

@@ -262,7 +262,6 @@ class Committed(Happening, frozen=True, kw_only=True):
 class DeliveriesReceived(Happening, frozen=True, kw_only=True):
     """Deliveries that proved themselves are stored, or known from before."""
 
-    trigger: str
     kind: str
     taken: str  # accepted, ignored, disabled, duplicate or conflict
     count: int

@@ -175,6 +175,10 @@ class Schedules(Protocol):
         """Return what one may go by without asking; None: nothing is known, or not any more."""
         ...
 
+    def known_generation(self) -> int | None:
+        """Return the generation of the config in force; None: only the database can tell."""
+        ...
+
     async def next_due_at(self) -> Moment | None: ...
 
     async def due(self, after: tuple[Moment, int], now: Moment, limit: int) -> list[Due]:

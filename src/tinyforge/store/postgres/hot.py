@@ -78,6 +78,10 @@ class HotPath:
     def known(self) -> Known | None:
         return self._parts.known if self._parts.is_trusted else None
 
+    def known_generation(self) -> int | None:
+        known = self.known()
+        return None if known is None else known.generation
+
     async def next_due_at(self) -> Moment | None:
         share = self._parts.share
         rows = await self._parts.database.ask(sql.NEXT_DUE, share.of, share.place, share.helps_from)

@@ -80,6 +80,9 @@ class HotPath:
     def known(self) -> Known | None:
         return None  # the file is near
 
+    def known_generation(self) -> int | None:
+        return self._parts.known_generation
+
     async def next_due_at(self) -> Moment | None:
         found = self._parts.look(sql.NEXT_DUE)
         return found[0][0] if found else None

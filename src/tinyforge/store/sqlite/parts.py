@@ -72,6 +72,11 @@ class Parts:
         """Whether the live queues are what the file says: no commit has failed since."""
         return self._lanes_number == self._lanes_in_force
 
+    @property
+    def known_generation(self) -> int | None:
+        """The generation of the config, as it is kept in memory while nobody changes it."""
+        return self._generation
+
     def generation(self) -> int:
         """Return the generation of the config; asked for each turn, so it is kept in memory."""
         if self._generation is not None:

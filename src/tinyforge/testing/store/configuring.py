@@ -56,6 +56,12 @@ class ConfiguringContract:
         await put_site(store, Planned(name="other"))
         assert before < between < await store.generation()
 
+    async def test_a_generation_that_is_known_is_the_one_in_force(self, store: Store) -> None:
+        for name in ("site", "other"):
+            await put_site(store, Planned(name=name))
+            assert store.known_generation() in {None, await store.generation()}
+            assert store.known_generation() in {None, await store.generation()}
+
     async def test_a_change_of_an_old_generation_is_refused_whole(self, store: Store) -> None:
         site = await put_site(store)
         old = await store.generation()
