@@ -12,10 +12,12 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from tests.engine.arriving import SECRET, at_work, github, push, receive
+from tests.engine.disks import read_only
 from tests.engine.house import BEGIN, PATIENCE, House, kinds
 from tests.operations.house import ME as ADMIN
 from tests.postgres import own_schema
 from tinyforge.clock import SECOND
+from tinyforge.deliveries import Verified
 from tinyforge.engine.endpoints import Directory, Endpoint
 from tinyforge.engine.inbox import Told
 from tinyforge.engine.vault import Vault
@@ -167,6 +169,23 @@ async def test_each_secret_is_known_by_its_last_use(house: House) -> None:
     await house.engine.directory.flush()
     row = await row_of(house, number)
     assert (row.used, row.refused_at, row.refused_size) == ((None, BEGIN), BEGIN + SECOND, 7)
+
+
+async def test_what_could_not_be_noted_is_kept_beside_what_comes_then(house: House) -> None:
+    number = house.trigger("push", "github", secret=["other", SECRET])
+    await house.sweep()
+    endpoint, directory = await found(house, number), house.engine.directory
+    directory.used(endpoint, Verified(secret=0), BEGIN)
+    directory.too_large(endpoint, 7, BEGIN)
+    with read_only(house):
+        noting = asyncio.ensure_future(directory.flush())
+        await asyncio.sleep(0)
+        directory.used(endpoint, Verified(secret=1), BEGIN + SECOND)
+        with pytest.raises(StoreUnavailable):
+            await noting
+    await directory.flush()
+    row = await row_of(house, number)
+    assert (row.used, row.refused_size) == ((BEGIN, BEGIN + SECOND), 7)
 
 
 async def test_what_proves_nothing_uses_no_secret(house: House) -> None:

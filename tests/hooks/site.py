@@ -27,6 +27,7 @@ KNOWN = {
         "many",
         "images",
         "any",
+        "stash",
     )
 }
 UNKNOWN = "nobody-" + "k" * 40
@@ -47,6 +48,7 @@ triggers:
   many: {{kind: github, secret: "${{env:SENDERS_SECRET}}", endpoint: {KNOWN["many"]}}}
   images: {{kind: dockerhub, endpoint: {KNOWN["images"]}}}
   any: {{kind: webhook, proof: bearer, secret: "${{env:SENDERS_TOKEN}}", endpoint: {KNOWN["any"]}}}
+  stash: {{kind: bitbucket, secret: "${{env:SENDERS_SECRET}}", endpoint: {KNOWN["stash"]}}}
 bindings:
   - {{trigger: push, workload: site, match: {{branch: main}}}}
   - {{trigger: small, workload: site}}

@@ -195,7 +195,11 @@ def test_too_many_deliveries_of_one_endpoint_are_429_and_others_go_on(site: Site
 
 @pytest.mark.parametrize(
     ("name", "sent", "status"),
-    [("lone", github(github_push(), secret=TOKEN), 401), ("form", (b"no payload", FORM), 400)],
+    [
+        ("lone", github(github_push(), secret=TOKEN), 401),
+        ("form", (b"no payload", FORM), 400),
+        ("stash", (b"{}", {**JSON, "x-event-key": "diagnostics:ping"}), 200),
+    ],
 )
 def test_what_proves_nothing_uses_up_nothing(
     site: Site, name: str, sent: tuple[bytes, Mapping[str, str]], status: int

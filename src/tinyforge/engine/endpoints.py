@@ -129,7 +129,8 @@ class Directory:
         try:
             await self.store.note_endpoint_uses(list(uses.values()))
         except StoreUnavailable:
-            self._uses = {**uses, **self._uses}
+            for use in uses.values():
+                self._uses[use.trigger_id] = _both(use, self._uses.get(use.trigger_id, use))
             self._noted.set()
             raise
 
@@ -175,3 +176,17 @@ class Directory:
         if noted is None or noted.revision_id != trigger.revision_id:
             noted = EndpointUse(trigger.id, trigger.revision_id, None, None, None, None)
         return noted
+
+
+def _both(before: EndpointUse, after: EndpointUse) -> EndpointUse:
+    """Return the newest of each; the secrets of another revision are other secrets."""
+    if after.revision_id != before.revision_id:
+        return after
+    return EndpointUse(
+        trigger_id=after.trigger_id,
+        revision_id=after.revision_id,
+        first_used_at=after.first_used_at or before.first_used_at,
+        second_used_at=after.second_used_at or before.second_used_at,
+        refused_at=after.refused_at or before.refused_at,
+        refused_size=after.refused_size or before.refused_size,
+    )

@@ -71,6 +71,7 @@ class Reception(Struct, frozen=True, kw_only=True):
     bindings: Sequence[Named] = ()
     reason: str = ""
     status: int | None = None  # of what is refused: 400, 401, 415, or 503 where it is our fault
+    counts: bool = True  # False: it proves nothing, or says nothing that could be read
 
 
 class Notes(Protocol):
@@ -153,10 +154,12 @@ class Inbox:
         else:
             found = examined(endpoint, delivery, source)
         if isinstance(found, Ignored):
-            return Reception(told=Told.IGNORED, reason=found.because)
+            return Reception(told=Told.IGNORED, reason=found.because, counts=False)
         if isinstance(found, TurnedDown):
             self._turning.down(endpoint.trigger, found, source)
-            return Reception(told=Told.REFUSED, reason=found.reason, status=found.status)
+            return Reception(
+                told=Told.REFUSED, reason=found.reason, status=found.status, counts=False
+            )
         tried = delivery.headers.get(TRIED)
         if tried == REHEARSED:
             return await self._rehearsed(found.arrival, delivery)

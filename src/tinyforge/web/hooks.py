@@ -18,7 +18,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from tinyforge.clock import Clock
 from tinyforge.deliveries import Delivery
 from tinyforge.engine.endpoints import Endpoint
-from tinyforge.engine.inbox import Reception, Told
+from tinyforge.engine.inbox import Reception
 from tinyforge.errors import StoreUnavailable
 from tinyforge.observe.events import DeliveryTurnedAway, Observe, RequestFailed
 from tinyforge.web.allowance import Allowance
@@ -157,14 +157,14 @@ class Hooks:
             raise Turned(Why.BODIES, reply) from None
 
     async def _take(self, endpoint: Endpoint, delivery: Delivery, source: str) -> Reply:
-        """Have the inbox decide. What is refused uses up nothing of the allowance.
+        """Have the inbox decide. What does not count uses up nothing of the allowance.
 
         For whoever proves nothing must not use up that of those who do, whatever he is told.
         """
         trigger = endpoint.trigger.id
         self.allowance.spend(trigger, self.clock.monotonic())
         reception = await self.inbox.receive(endpoint, delivery, source)
-        if reception.told is Told.REFUSED:
+        if not reception.counts:
             self.allowance.give_back(trigger)
         return told(reception)
 
