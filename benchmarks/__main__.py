@@ -24,10 +24,10 @@ from benchmarks.figures import Figure, Measured, Size
 from benchmarks.table import is_met, markdown, put_between_marks, show
 from tinyforge.clock import SystemClock, rfc3339
 
-DISK = "disk"
+MACHINE = "machine"
 POSTGRES = ("replicas", "queues", "claims", "rest")
 SUBJECTS = (
-    DISK,
+    MACHINE,
     "idle",
     "burst",
     "lateness",
@@ -61,12 +61,12 @@ class Report(Struct, frozen=True, kw_only=True):
 
 def main(words: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(words)
-    chosen = {DISK, *(asked.subject or SUBJECTS)}
+    chosen = {MACHINE, *(asked.subject or SUBJECTS)}
     wanted = [name for name in SUBJECTS if name in chosen]
     with tempfile.TemporaryDirectory(prefix="tinyforge-benchmark-", dir=asked.dir) as folder:
         found = [_measure(name, asked.size, Path(folder)) for name in wanted]
     subjects = [measured for measured in found if measured is not None]
-    if not subjects or subjects[0].subject != DISK:
+    if not subjects or subjects[0].subject != MACHINE:
         return 1
     report = _report(subjects, asked.size)
     show(report.figures, report.fdatasync_p50_ms)

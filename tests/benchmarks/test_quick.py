@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from benchmarks.__main__ import DISK, SUBJECTS, Report, main
+from benchmarks.__main__ import MACHINE, SUBJECTS, Report, main
 from benchmarks.figures import Baseline, Figure
 from benchmarks.table import BEGIN, END, is_met, markdown
 
@@ -44,7 +44,7 @@ def test_one_subject_is_measured_beside_the_disk(tmp_path: Path) -> None:
     assert main(["idle", "--smallest", "--json", str(written), "--dir", str(tmp_path)]) == 0
 
     report = msgspec.json.decode(written.read_bytes(), type=Report)
-    assert [measured.subject for measured in report.subjects] == [DISK, "idle"]
+    assert [measured.subject for measured in report.subjects] == [MACHINE, "idle"]
 
 
 def test_a_must_counts_on_a_quick_disk() -> None:
@@ -92,7 +92,7 @@ def test_a_page_without_a_place_for_the_table_is_left_alone(
     page.write_text("nothing to replace\n")
     options = ["--smallest", "--dir", str(tmp_path), "--markdown", str(page)]
 
-    assert main([DISK, *options]) == 1
+    assert main([MACHINE, *options]) == 1
 
     assert page.read_text() == "nothing to replace\n"
     assert f"put {BEGIN} and {END} where it belongs" in capsys.readouterr().err
