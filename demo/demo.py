@@ -1,8 +1,8 @@
 """A server on the embedded store with schedules and a webhook that do something you can watch.
 
-`make demo` runs it until Ctrl-C; DEMO_SECONDS=60 lets it end by itself, at most half a minute later
-where not everything was seen by then; its exit code says whether everything that it promises was seen.
-Only the standard library: it calls the server as you would, by the command `tinyforge`.
+`make demo` runs it until Ctrl-C; DEMO_SECONDS=60 lets it end by itself, or up to half a minute
+later where not everything was seen by then. Its exit code says whether everything that it promises
+was seen. Only the standard library: it calls the server as you would, by the command `tinyforge`.
 """
 
 from __future__ import annotations
