@@ -3,6 +3,8 @@
 .PHONY: help venv demo test check torture bench format clean
 bin := .venv/bin
 unit := tests/schedule tests/manifest tests/store tests/test_settings.py
+# Tests start hundreds of servers and commands: none of them shall compile all of it again.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18

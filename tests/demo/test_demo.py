@@ -43,7 +43,7 @@ def processes_that_mention(folder: Path) -> list[str]:
 
 
 def test_the_demo_shows_all_that_it_promises_and_ends_by_itself(tmp_path: Path) -> None:
-    demo = begin(25, tmp_path)
+    demo = begin(5, tmp_path)
     told, _ = demo.communicate(timeout=120)
     assert demo.returncode == 0, told
     assert "* every-10s fired" in told
