@@ -132,9 +132,9 @@ class Endpoints:
         await self.vault.refresh()  # nothing may have come since the secret was typed
         sent, path, said = await asyncio.to_thread(self._prepared, kind, change, row)
         headers = {**sent.headers, TRIED: DEPLOYED if request.deploy else REHEARSED}
-        answer = await self.knocks.post(f"/hooks/{path}", headers, sent.body)
-        if request.deploy:
+        if request.deploy:  # before it is sent, for the door knows nothing of the caller
             await self.auditor.note(caller, "test_trigger", name, after=_says(said))
+        answer = await self.knocks.post(f"/hooks/{path}", headers, sent.body)
         return _sample_view(trigger, said, answer, self.knocks.address, request)
 
     def _prepared(

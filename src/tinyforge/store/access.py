@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from tinyforge.ids import show
+from tinyforge.model import Event
 from tinyforge.store.port.access import AuditEntry, Token, TokenUse
 
 Row: TypeAlias = tuple[Any, ...]
@@ -81,6 +83,11 @@ def entry_row(entry: AuditEntry) -> Row:
         entry.after,
         entry.source,
     )
+
+
+def entry_of_fire(entry: AuditEntry, event: Event) -> AuditEntry:
+    """Return *entry* with the event that a fire became."""
+    return msgspec.structs.replace(entry, after=show("evt", event.id))
 
 
 def latest(uses: Iterable[TokenUse]) -> list[TokenUse]:

@@ -8,17 +8,21 @@ import asyncpg
 
 from tinyforge.clock import Moment
 from tinyforge.errors import Conflict, NotFound
+from tinyforge.model import Event, EventDraft
 from tinyforge.store.access import (
     AUDIT_COLUMNS,
     PROOF_COLUMNS,
     entry_of,
+    entry_of_fire,
     entry_row,
     latest,
     token_of,
     token_row,
 )
+from tinyforge.store.drafts import drafted
 from tinyforge.store.port.access import AuditEntry, Token, TokenUse
 from tinyforge.store.postgres.connection import Session, text
+from tinyforge.store.postgres.hot import storing
 from tinyforge.store.postgres.parts import Parts
 from tinyforge.store.postgres.statements import unpacked
 
@@ -88,6 +92,17 @@ class AccessRows:
 
     async def record(self, entry: AuditEntry) -> None:
         await self._parts.database.write(lambda session: record(session, entry))
+
+    async def accept_noted(self, draft: EventDraft, entry: AuditEntry, now: Moment) -> Event | None:
+        (event,) = drafted(self._parts.ids, [draft], now)
+
+        async def work(session: Session) -> Event | None:
+            if event.id not in await storing(session, [event], now):
+                return None
+            await record(session, entry_of_fire(entry, event))
+            return event
+
+        return await self._parts.database.write(work)
 
     async def audit(self, before: int | None, limit: int) -> list[AuditEntry]:
         rows = await self._parts.database.ask(AUDIT, ABOVE_ALL if before is None else before, limit)
