@@ -104,7 +104,7 @@ class Firing:
         trigger = deploy_trigger(name)
         if dry_run and not await self._is_bound(trigger, workload):
             return _foretold(trigger, workload)
-        await persist(partial(self._bind, trigger, workload, caller.actor))
+        await persist(partial(self._bind, trigger, workload, caller))
         entry = self.auditor.entry(caller, "deploy_workload", name)
         order = Order(dry_run=dry_run, key=key, entry=entry)
         return await self._ordered(trigger, order, caller)
@@ -175,7 +175,7 @@ class Firing:
         bindings = await self.reads.bindings_of(found.id)
         return any(binding.workload_id == workload.id for binding in bindings)
 
-    async def _bind(self, trigger: str, workload: Workload, actor: str) -> None:
+    async def _bind(self, trigger: str, workload: Workload, caller: Caller) -> None:
         if await self._is_bound(trigger, workload):
             return
         now = self.clock.now()
@@ -184,14 +184,17 @@ class Firing:
         made = found or Trigger(
             id=TriggerId(self.reads.new_id(now)), name=trigger, kind=MANUAL, config={}
         )
+        binding = self._binding(made, workload, catalog)
+        by = f"binding {binding.row.name} of {'' if found else 'a new '}trigger {trigger}"
         await self.reads.change(
             ConfigChange(
-                author=actor,
+                author=caller.actor,
+                entry=self.auditor.entry(caller, "bind_workload", workload.name, after=by),
                 generation=catalog.generation,
                 triggers=[]
                 if found
                 else [TriggerWrite(row=made, text=text_of(trigger_form(made)))],
-                bindings=[self._binding(made, workload, catalog)],
+                bindings=[binding],
             ),
             now,
         )
