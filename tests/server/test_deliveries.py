@@ -138,6 +138,7 @@ def test_a_delivery_is_listed_shown_tried_and_replayed_by_commands(
     send(server, "dev")
     page = strict_json.decode(place.asked("delivery", "list"), type=Page[DeliveryView])
     (listed,) = page.items
+    assert "  dev  " in place.done("event", "list").out
     assert (listed.trigger, listed.taken, listed.sender_id) == ("push", "accepted", "one")
     assert listed.id in place.done("delivery", "list", "--trigger", "push").out
     said = place.done("delivery", "show", listed.id).out
