@@ -42,6 +42,8 @@ bindings:
   - {{trigger: push, workload: docs, match: {{branch: docs}}}}
   - {{trigger: hub, workload: site}}
   - {{trigger: off, workload: site}}
+  - {{trigger: stored, workload: site, match: {{image: "registry.acme.test/lib/*"}}}}
+  - {{trigger: stored, workload: docs, match: {{image: ["registry.acme.test:5000/web/site"]}}}}
 """
 
 
@@ -191,6 +193,19 @@ def test_a_sample_says_what_it_is_asked_to_say(call: Calls) -> None:
     tag = done(call, "trigger", "test", "push", "--event", "tag", "--fact", "tag=v2")
     assert "tag of refs/tags/v2" in tag.out
     assert "event is tag, not push" in tag.out
+
+
+def test_a_sample_of_an_image_is_of_one_that_a_rule_names(call: Calls) -> None:
+    view = decoded(done(call, "trigger", "test", "stored", "--json").out, SampleView)
+    assert view.says == "image of registry.acme.test:5000/web/site:latest"
+    assert {one.binding: one.outcome for one in view.bindings} == {
+        "stored.site": "not_matched",
+        "stored.docs": "matched",
+    }
+    again = "trigger test stored --deploy --fact image=registry.acme.test:5000/web/site"
+    assert view.next_command == f"tinyforge {again}"
+    other = done(call, "trigger", "test", "stored", "--fact", "image=registry.acme.test/lib/a")
+    assert "registry.acme.test/lib/a:latest" in other.out
 
 
 def test_a_sample_is_deployed_where_that_is_asked_for(call: Calls) -> None:
