@@ -17,6 +17,7 @@ PROOF_COLUMNS = (
     "id, name, prefix, role, triggers, workloads, made_at, made_by, expires_at, revoked_at,"
     " revoked_by, used_at, used_from"
 )
+ABOVE_ALL = 2**63 - 1  # of ids
 AUDIT_COLUMNS = "id, at, actor, action, target, before, after, source"
 
 _names = msgspec.json.Decoder(list[str])

@@ -10,6 +10,7 @@ from tinyforge.clock import Moment
 from tinyforge.errors import Conflict, NotFound
 from tinyforge.model import Event, EventDraft
 from tinyforge.store.access import (
+    ABOVE_ALL,
     AUDIT_COLUMNS,
     PROOF_COLUMNS,
     entry_of,
@@ -41,7 +42,6 @@ FROM {unpacked("id", "at", "source text")}
 WHERE t.id = b.id AND coalesce(t.used_at, b.at) <= b.at"""  # noqa: S608 - our own columns
 RECORD = f"INSERT INTO audit({AUDIT_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"  # noqa: S608 - our own columns
 AUDIT = f"SELECT {AUDIT_COLUMNS} FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2"  # noqa: S608 - our own columns
-ABOVE_ALL = 2**63 - 1
 
 
 async def record(session: Session, entry: AuditEntry | None) -> None:

@@ -10,6 +10,7 @@ from tinyforge.clock import Moment
 from tinyforge.errors import Conflict, NotFound
 from tinyforge.model import Event, EventDraft
 from tinyforge.store.access import (
+    ABOVE_ALL,
     AUDIT_COLUMNS,
     PROOF_COLUMNS,
     entry_of,
@@ -37,7 +38,6 @@ USED = """
 UPDATE tokens SET used_at = ?2, used_from = ?3 WHERE id = ?1 AND coalesce(used_at, ?2) <= ?2"""
 RECORD = f"INSERT INTO audit({AUDIT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
 AUDIT = f"SELECT {AUDIT_COLUMNS} FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2"  # noqa: S608 - our own columns
-ABOVE_ALL = 2**63 - 1
 
 
 def record(db: apsw.Connection, entry: AuditEntry | None) -> None:
