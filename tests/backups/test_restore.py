@@ -98,6 +98,8 @@ async def missed(folder: Folder, *, skip: bool) -> list[tuple[str, str]]:
         explained = await house.doors.explain.explain("often", ME)
         verified = await house.doors.verify.verify(ME)
         assert verified.ok, verified
+        late = [one.words for one in explained.decisions if one.verdict == "skipped"]
+        assert all("`restore --skip-missed`" in words for words in late)
         return [(one.verdict, one.event or "") for one in explained.decisions]
 
 

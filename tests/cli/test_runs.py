@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from msgspec import json
 
 from tests.cli import views
 from tests.cli.calls import Calls
 from tests.cli.desk import Desk
+from tinyforge.cli.events import COLUMNS as EVENTS
+from tinyforge.cli.tables import render
 
 
 def test_no_runs_say_what_to_type(desk: Desk, call: Calls) -> None:
@@ -91,9 +96,33 @@ def test_events_are_listed_with_how_late_they_were(desk: Desk, call: Calls) -> N
     by_hand = views.event(1, window=None, late_by_us=0, actor="local:ann", trigger="push")
     desk.say("GET /events", views.page(views.event(2, folded=None), by_hand))
     said = call("event", "list")
-    assert said.lines[1].split()[2:6] == ["2026-01-05", "03:00:00", "CET", "4ms"]
+    assert said.lines[1].split()[3:7] == ["2026-01-05", "03:00:00", "CET", "4ms"]
     assert said.lines[1].split()[-2:] == ["many", "-"]
     assert said.lines[2].endswith("local:ann")
+
+
+@pytest.mark.parametrize(
+    ("facts", "shown"),
+    [
+        ({}, "-"),
+        ({"branch": "main"}, "main"),
+        ({"changes": [{"branch": "dev"}, {"tag": "v1.2"}]}, "v1.2 +1"),
+        ({"changes": [{"image": "ghcr.io/acme/site", "tag": "v1"}]}, "acme/site:v1"),
+        ({"changes": [{"image": "site", "digest": "sha256:0"}]}, "site"),
+        ({"changes": ["nonsense"], "branch": ["of", "hands"]}, "['of', 'hands']"),
+    ],
+)
+def test_events_are_listed_with_what_changed_within_80_columns(
+    desk: Desk, call: Calls, facts: dict[str, object], shown: str
+) -> None:
+    one = views.event(1, window=None, actor="local:ann", trigger="push-to-site", facts=facts)
+    desk.say("GET /events", views.page(one))
+    row = call("event", "list").lines[1]
+    assert f"  {shown}  " in row
+    cells = re.split(" {2,}", row)
+    lines = list(render(EVENTS, [cells], 80))
+    assert max(map(len, lines)) <= 80
+    assert f"  {shown}  " in lines[1]
 
 
 def test_no_events_of_a_trigger_say_when_it_comes(desk: Desk, call: Calls) -> None:

@@ -53,7 +53,10 @@ def test_a_revoked_token_is_listed_as_one(call: Calls) -> None:
     assert [(token.name, token.state) for token in tokens(call)] == [("ci", "revoked")]
     again = call("token", "revoke", "ci")
     assert again.code == 1
+    assert "ci is revoked already, since 20" in again.err
     assert again.last.startswith("fix: tinyforge token list")
+    unknown = call("token", "revoke", "cd")
+    assert (unknown.code, "revoked" in unknown.err) == (1, False)
 
 
 @pytest.mark.parametrize(

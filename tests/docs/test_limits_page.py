@@ -164,6 +164,10 @@ TIMES = f"{inbox.STORED_WITHIN:g} s, {inbox.Inbox.patience:g} s"
             "time for the other end to take some of an answer",
             f"{connection.ANSWER_DEADLINE} s",
         ),
+        (
+            "all bodies that are read and not answered, of calls",
+            f"{bodies.MOST_IN_FLIGHT // MIB} MiB",
+        ),
         ("all bodies that are read and not answered", f"{bodies.MOST_IN_FLIGHT // MIB} MiB"),
         (
             "what is read of a body that is too large, to be heard",

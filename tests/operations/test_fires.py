@@ -79,6 +79,20 @@ async def test_a_deploy_makes_its_trigger_once_and_runs_the_workload(house: Hous
     assert [binding.name for binding in shown.bindings] == ["deploy.site.site"]
 
 
+async def test_the_first_deploy_tells_the_audit_what_it_binds_and_what_it_deploys(
+    house: House,
+) -> None:
+    await house.apply()
+    await house.doors.firing.deploy("site", ME, dry_run=True)
+    first, second = [await house.doors.firing.deploy("site", ME) for _ in range(2)]
+    told = [one for one in (await house.doors.audit.find(ME)).items if one.target == "site"]
+    assert [(one.action, one.after) for one in told] == [
+        ("deploy_workload", second.event),
+        ("deploy_workload", first.event),
+        ("bind_workload", "binding deploy.site.site of a new trigger deploy.site"),
+    ]
+
+
 async def test_a_rehearsed_first_deploy_makes_nothing(house: House) -> None:
     await house.apply()
     told = await house.doors.firing.deploy("site", ME, dry_run=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import cast
 
 from tests.operations.house import ME, SITE, House
+from tinyforge.errors import Crowded
 from tinyforge.ids import lowest
 from tinyforge.model import RunId, RunState
 from tinyforge.operations.callers import Caller, Role
 from tinyforge.operations.live import Message
 from tinyforge.operations.moves import MOST_SHOWN, Sighting
+from tinyforge.operations.seats import MOST_STREAMS
 from tinyforge.operations.views import ConfigMoved
 from tinyforge.store.port import Moves
 from tinyforge.store.port.listing import Place
@@ -68,7 +71,7 @@ async def test_who_reads_too_slowly_is_told_that_something_is_missing(house: Hou
     await house.apply()
     await house.pass_time(0)
     watching = house.doors.watching.live
-    told = watching.open(ME, None)
+    told = await watching.open(ME, None)
     assert (await heard(told)).name == "ready"
     for turn in range(3):
         house.by_hand(MANY_EVENTS, lowest(house.clock.now()) + 50_000 + turn * 1_000)
@@ -88,7 +91,7 @@ async def test_a_binding_is_not_told_to_whoever_sees_a_workload_of_its_name(hous
         actor="token:n", role=Role.VIEWER, triggers=frozenset(), workloads=frozenset({"often.site"})
     )
     watching = house.doors.watching.live
-    told = watching.open(narrowed, None)
+    told = await watching.open(narrowed, None)
     assert (await heard(told)).name == "ready"
     text = text.replace("workload: site}\n", "workload: site, enabled: false}\n", 1)
     await house.apply(text)
@@ -104,7 +107,7 @@ async def test_a_binding_is_not_told_to_whoever_sees_a_workload_of_its_name(hous
 
 async def test_streams_end_when_the_server_does(house: House) -> None:
     watching = house.doors.watching
-    told = watching.live.open(ME, None)
+    told = await watching.live.open(ME, None)
     await heard(told)
     ending = asyncio.create_task(anext(told, None))
     watching.closing.close()
@@ -113,8 +116,30 @@ async def test_streams_end_when_the_server_does(house: House) -> None:
 
 async def test_nobody_who_watches_takes_no_seat(house: House) -> None:
     watching = house.doors.watching
-    told = watching.live.open(ME, None)
+    told = await watching.live.open(ME, None)
     await heard(told)
     assert watching.seats.taken == 1
     await cast("AsyncGenerator[Message | None]", told).aclose()
     assert watching.seats.taken == 0
+
+
+async def test_however_many_come_at_once_no_more_get_a_seat_than_there_are(house: House) -> None:
+    await house.apply()
+    watching = house.doors.watching
+    run = (await house.doors.firing.deploy("site", ME)).results[0].run or ""
+    coming = [watching.live.open(ME, None) for _ in range(MOST_STREAMS)]
+    coming += [watching.tail.open(ME, run, None) for _ in range(MOST_STREAMS)]
+    came = await asyncio.gather(*coming, return_exceptions=True)
+    assert sum(isinstance(one, Crowded) for one in came) == MOST_STREAMS
+    assert watching.seats.taken == MOST_STREAMS
+
+
+async def test_a_stream_that_nobody_ever_reads_gives_its_seat_back(house: House) -> None:
+    watching = house.doors.watching
+    told = await watching.live.open(ME, None)
+    assert watching.seats.taken == 1
+    del told
+    async with asyncio.timeout(10):
+        while watching.seats.taken:
+            gc.collect()
+            await asyncio.sleep(0)

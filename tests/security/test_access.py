@@ -277,10 +277,13 @@ async def test_security_row_36_every_change_leaves_one_entry_that_says_who_and_w
         answer = await door.knock(method, path, token, *version, body=body)
         assert answer.status in (200, 201, 204), (path, answer.body)
         after = (await house.doors.audit.find(ME)).items
-        assert len(after) == len(before) + 1, path
-        assert (after[0].actor, after[0].source) == ("token:boss", HERE), path
-        assert after[0].action, path
-        assert after[0].target, path
+        entries = after[: len(after) - len(before)]
+        # the first deploy makes two changes: it binds the workload, and deploys it
+        assert len(entries) == (2 if path.endswith("/deploy") else 1), path
+        for entry in entries:
+            assert (entry.actor, entry.source) == ("token:boss", HERE), path
+            assert entry.action, path
+            assert entry.target, path
         if path.endswith("/deploy"):
             run = msgspec.json.decode(answer.body)["results"][0]["run"]
         seen.add((method, declared(route)))

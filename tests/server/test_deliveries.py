@@ -13,8 +13,9 @@ from msgspec import json as strict_json
 from tests.inbound.sending import hex_of
 from tests.server.place import Place, Server
 from tests.torture.served import verify
+from tinyforge.operations.credentials import AuditView
 from tinyforge.operations.delivered import DeliveryDetail, DeliveryView
-from tinyforge.operations.views import FireView, Page
+from tinyforge.operations.views import EventView, FireView, Page
 
 pytestmark = pytest.mark.slow
 
@@ -102,12 +103,42 @@ def test_a_server_killed_before_the_results_decides_when_it_is_back(place: Place
     assert (place.folder / "deployed").read_text() == "main\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "action"),
+    [
+        (("trigger", "fire", "push"), "fire_trigger"),
+        (("deploy", "site"), "deploy_workload"),
+        (("trigger", "test", "push", "--deploy"), "test_trigger"),
+        (("delivery", "replay", "DELIVERY"), "replay_delivery"),
+    ],
+    ids=lambda words: words if isinstance(words, str) else None,
+)
+def test_what_a_person_has_made_an_event_of_is_in_the_audit_whenever_the_server_is_killed(
+    place: Place, words: tuple[str, ...], action: str
+) -> None:
+    with place.serving() as first:
+        send(first)
+        page = strict_json.decode(place.asked("delivery", "list"), type=Page[DeliveryView])
+        first.stop()
+    with place.serving(TINYFORGE_CRASH_AT="accepted") as second:
+        given = [page.items[0].id if word == "DELIVERY" else word for word in words]
+        assert place.call(*given).code == 1
+        second.served.ended()
+    told = strict_json.decode(place.asked("audit", "list"), type=Page[AuditView])
+    events = strict_json.decode(place.asked("event", "list"), type=Page[EventView])
+    assert [one.action for one in told.items].count(action) == 1
+    if action != "test_trigger":
+        (after,) = [one.after for one in told.items if one.action == action]
+        assert after == events.items[0].id
+
+
 def test_a_delivery_is_listed_shown_tried_and_replayed_by_commands(
     server: Server, place: Place
 ) -> None:
     send(server, "dev")
     page = strict_json.decode(place.asked("delivery", "list"), type=Page[DeliveryView])
     (listed,) = page.items
+    assert "  dev  " in place.done("event", "list").out
     assert (listed.trigger, listed.taken, listed.sender_id) == ("push", "accepted", "one")
     assert listed.id in place.done("delivery", "list", "--trigger", "push").out
     said = place.done("delivery", "show", listed.id).out

@@ -77,6 +77,21 @@ def test_a_change_says_which_version_it_is_of(running: Running) -> None:
     assert unread.status == 428
 
 
+def test_a_change_of_nothing_but_the_endpoint_makes_a_new_version(running: Running) -> None:
+    body = {"kind": "github", "secret": "of more than enough letters for this"}
+    first, second = (
+        {**body, "endpoint": f"{word}-endpoint-of-the-etag"} for word in ("one", "two")
+    )
+    made = put(running, "/triggers/moved", first)
+    assert made.status == 201
+    same = put(running, "/triggers/moved", first, etag(made))
+    moved = put(running, "/triggers/moved", second, etag(same))
+    assert (same.status, moved.status) == (200, 200)
+    assert etag(moved) != etag(same)
+    assert etag(running.ask("GET", "/api/v1/triggers/moved", "viewer")) == etag(moved)
+    assert put(running, "/triggers/moved", first, etag(same)).status == 412
+
+
 def test_a_row_of_a_manifest_is_its_own_until_it_is_detached(running: Running) -> None:
     request = {"source": "f.yaml", "text": MANIFEST}
     assert running.ask("POST", "/api/v1/manifest/apply", "admin", request).status == 200

@@ -208,7 +208,7 @@ COMMANDS = (
     Command(
         "event list",
         "events:list_",
-        "List events, the newest first.",
+        "List events, the newest first, each with the branch, tag or image that changed.",
         "tinyforge event list --trigger nightly",
     ),
     Command(

@@ -8,10 +8,12 @@ from cyclopts import Parameter
 
 from tinyforge.cli.client import named
 from tinyforge.cli.facts import read_facts
+from tinyforge.cli.failure import CalledWrongly
 from tinyforge.cli.options import DEFAULT, Shared
 from tinyforge.cli.reach import Offline, reach
 from tinyforge.cli.screen import Screen, screen
 from tinyforge.cli.tables import Column
+from tinyforge.inbound.samples import FACTS
 from tinyforge.operations.views import SampleRequest, SampleView, SetupView
 
 REFUSED = 300  # and what lies above
@@ -53,6 +55,8 @@ def try_out(
     shared: Shared = DEFAULT,
 ) -> int:
     facts = {key: str(value) for key, value in (read_facts(fact, ()) or {}).items()}
+    for unknown in facts.keys() - set(FACTS):
+        raise CalledWrongly(f"--fact {unknown}: no fact {unknown!r}; known: {', '.join(FACTS)}")
     out = screen(shared)
     with reach(out, Offline.NOTHING) as api:
         asked = SampleRequest(event=event, facts=facts, deploy=deploy)

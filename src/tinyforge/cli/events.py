@@ -15,11 +15,13 @@ from tinyforge.cli.options import DEFAULT, Shared
 from tinyforge.cli.reach import Offline, reach
 from tinyforge.cli.screen import Screen, screen
 from tinyforge.cli.tables import Column, Row
+from tinyforge.model import Json
 from tinyforge.operations.views import EventDetail, EventView, ResultView
 
 COLUMNS = (
     Column("EVENT", whole=True),
     Column("TRIGGER"),
+    Column("CHANGE"),
     Column("ACCEPTED", whole=True),
     Column("LATE", whole=True, right=True),
     Column("WINDOW", whole=True, leave_out=3),
@@ -49,12 +51,24 @@ def _row(out: Screen, event: EventView) -> Row:
     return (
         event.id,
         event.trigger,
+        _changed(event.facts) or "-",
         out.when(event.accepted_at),
         show_length(event.late_by_us) if event.window else "-",
         out.when(event.window),
         _folded(event) or "-",
         event.actor or "-",
     )
+
+
+def _changed(facts: Json) -> str:
+    """Return the branch, tag or image of the last change, and how many there are beside it."""
+    listed = facts.get("changes")
+    changes = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    last = changes[-1] if changes else facts
+    image, tag = str(last.get("image") or ""), str(last.get("tag") or "")
+    name = image.partition("/")[2] or image  # without its registry
+    what = f"{name}:{tag}" if name and tag else name or str(last.get("branch") or tag)
+    return f"{what} +{len(changes) - 1}" if what and len(changes) > 1 else what
 
 
 def _folded(event: EventView) -> str:

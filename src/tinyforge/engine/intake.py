@@ -11,6 +11,7 @@ from tinyforge.clock import Clock
 from tinyforge.engine.fanout import FanOut
 from tinyforge.model import Event, EventDraft, EventId, Result
 from tinyforge.observe.events import EventsAccepted
+from tinyforge.store.port import AuditEntry
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
@@ -24,14 +25,24 @@ class Intake:
     fanout: FanOut
     clock: Clock
 
-    async def fire(self, draft: EventDraft) -> Receipt:
-        """Store an event, then fan it out; a crash in between loses nothing."""
-        (event,) = await self.fanout.store.accept([draft], self.clock.now())
+    async def fire(self, draft: EventDraft, entry: AuditEntry | None = None) -> Receipt:
+        """Store an event with its *entry* of the audit, then fan it out.
+
+        A crash in between loses nothing.
+        """
+        event = await self._accept(draft, entry)
         if event is None:
             return Receipt(event=None, results=(), reason="already accepted")
         self.fanout.observe(EventsAccepted(events=[event.id]))
         (results,) = await self.fanout.deliver([event])
         return Receipt(event=event, results=results, reason="accepted")
+
+    async def _accept(self, draft: EventDraft, entry: AuditEntry | None) -> Event | None:
+        store, now = self.fanout.store, self.clock.now()
+        if entry is not None:
+            return await store.accept_noted(draft, entry, now)
+        (event,) = await store.accept([draft], now)
+        return event
 
     async def rehearse(self, draft: EventDraft) -> list[Result]:
         """Say what `fire` would give, and store nothing."""

@@ -146,7 +146,7 @@ class _Comparison:
         bindings = self._bindings(triggers, workloads)
         workload_steps = list(workloads.steps(gone.workloads))
         endpoints = self._endpoints(triggers)
-        trigger_steps = _with_endpoints(list(triggers.steps(gone.triggers)), endpoints)
+        trigger_steps = _with_endpoints(triggers, list(triggers.steps(gone.triggers)), endpoints)
         binding_steps = list(bindings.steps(gone.bindings))
         steps = (workload_steps, trigger_steps, binding_steps)
         differences = [step.difference for side in steps for step in side]
@@ -253,12 +253,18 @@ def _revision_of(found: Row | None) -> RevisionId | None:
 
 
 def _with_endpoints(
-    steps: Sequence[Step[Trigger]], endpoints: Mapping[str, Follow]
+    triggers: Side[Trigger], steps: Sequence[Step[Trigger]], endpoints: Mapping[str, Follow]
 ) -> list[Step[Trigger]]:
-    """Say of each trigger what becomes of its endpoint too, also where nothing else does."""
+    """Say of each trigger what becomes of its endpoint too.
+
+    Where nothing else changes the trigger gets a new revision all the same: its version moves.
+    """
     seen = {step.difference.name for step in steps}
     more = [
-        Step(_with_endpoint(Difference(what="trigger", name=name, action=Action.UPDATE), one), None)
+        Step(
+            _with_endpoint(Difference(what="trigger", name=name, action=Action.UPDATE), one),
+            triggers.again(name),
+        )
         for name, one in endpoints.items()
         if name not in seen and one.is_seen
     ]

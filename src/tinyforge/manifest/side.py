@@ -74,6 +74,11 @@ class Side(Struct, Generic[R], frozen=True, kw_only=True):
             elif row.managed_by == self.owner and name not in self.wanted:
                 yield Step(self._say(name, Action.UNCHANGED, KEPT), None)
 
+    def again(self, name: str) -> Write[R]:
+        """Return a write of the row as it is wanted, with a revision of its own."""
+        row = self.wanted[name]
+        return Write(row, text_of(self.form(row)), deleted=False)
+
     def _say(self, name: str, action: Action, note: str) -> Difference:
         return Difference(what=self.what, name=name, action=action, notes=(note,))
 

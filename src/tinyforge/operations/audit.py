@@ -50,7 +50,7 @@ class Auditor:
     async def note(
         self, caller: Caller, action: str, target: str, before: str = "", after: str = ""
     ) -> None:
-        """Record what was changed a moment ago."""
+        """Record what was changed a moment ago, or will be in a moment."""
         await self.store.record(self.entry(caller, action, target, before, after))
 
     async def find(

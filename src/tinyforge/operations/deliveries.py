@@ -99,7 +99,8 @@ class Deliveries:
     async def replay(self, delivery_id: str, caller: Caller) -> FireView:
         """Make a new event of a delivery, as its trigger reads it today, and fan that out."""
         trigger, draft = await self._draft(delivery_id, caller)
-        receipt = await self.fires.fire(draft)
+        entry = self.auditor.entry(caller, "replay_delivery", delivery_id)
+        receipt = await self.fires.fire(draft, entry)
         event = receipt.event
         if event is None:
             raise NotDone(f"{delivery_id} was not replayed: {receipt.reason}", _list(trigger.name))
@@ -109,7 +110,6 @@ class Deliveries:
                 trigger=trigger.name, kind=trigger.kind, event_id=event.id, actor=caller.actor
             )
         )
-        await self.auditor.note(caller, "replay_delivery", delivery_id, after=shown)
         return FireView(
             trigger=trigger.name,
             event=shown,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Protocol
@@ -44,6 +44,7 @@ NO_BASE_URL = (
     "TINYFORGE_BASE_URL is not set, so this begins with the address that the server listens on;"
     " set it to the address at which your provider reaches the server"
 )
+PATTERN = frozenset("*?[]{}!\\")
 NO_ENDPOINT = "no sweep has given it an endpoint yet"
 
 
@@ -128,14 +129,25 @@ class Endpoints:
         trigger, kind, row = await self._receiving(name, caller)
         if self.knocks is None:
             raise Refused("the server is not running", "start it: tinyforge serve")
+        if image := await self._image(trigger, kind, request):
+            request = replace(request, facts={**request.facts, "image": image})
         change = _asked(kind, request)
         await self.vault.refresh()  # nothing may have come since the secret was typed
         sent, path, said = await asyncio.to_thread(self._prepared, kind, change, row)
         headers = {**sent.headers, TRIED: DEPLOYED if request.deploy else REHEARSED}
-        answer = await self.knocks.post(f"/hooks/{path}", headers, sent.body)
-        if request.deploy:
+        if request.deploy:  # before it is sent, for the door knows nothing of the caller
             await self.auditor.note(caller, "test_trigger", name, after=_says(said))
+        answer = await self.knocks.post(f"/hooks/{path}", headers, sent.body)
         return _sample_view(trigger, said, answer, self.knocks.address, request)
+
+    async def _image(self, trigger: Trigger, kind: Receives, request: SampleRequest) -> str | None:
+        """Return the first image that a rule names whole, for a sample that is asked for none."""
+        if (request.event or kind.sent()[0]) != "image" or {"image", "repository"} & {
+            *request.facts
+        }:
+            return None
+        rules = [binding.rule for binding in await self.reads.bindings_of(trigger.id)]
+        return next((image for rule in rules for image in _images(rule)), None)
 
     def _prepared(
         self, kind: Receives, change: Change, row: EndpointRow
@@ -210,6 +222,15 @@ def _secrets(config: Json) -> list[str]:
 
 def _said(secret: str) -> str:
     return HIDDEN if names_sealed(secret) else masked(secret)
+
+
+def _images(rule: Json) -> Iterator[str]:
+    """Yield the images that a rule takes, with their registry, where no pattern stands for them."""
+    named = rule.get("image")
+    for one in named if isinstance(named, list | tuple) else [named]:
+        host, _, name = one.partition("/") if isinstance(one, str) else ("", "", "")
+        if name and ("." in host or ":" in host) and PATTERN.isdisjoint(name):
+            yield f"{host}/{name}"
 
 
 def _asked(kind: Receives, request: SampleRequest) -> Change:

@@ -32,7 +32,7 @@ from tinyforge.operations.patience import persist
 from tinyforge.operations.roles import Fires, Reads
 from tinyforge.operations.views import FireView, ResultView
 from tinyforge.store.definition import binding_form, text_of, trigger_form
-from tinyforge.store.port import BindingWrite, Catalog, ConfigChange, TriggerWrite
+from tinyforge.store.port import AuditEntry, BindingWrite, Catalog, ConfigChange, TriggerWrite
 
 MOST_FACTS = 256 * 1024  # bytes of JSON
 LONGEST_NAME = 63
@@ -41,11 +41,12 @@ MANUAL = "manual"
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """How to fire. *key*: what makes a second order the same one."""
+    """How to fire. *key*: what makes a second order the same one. *entry*: of the audit."""
 
     facts: Json | None = None
     dry_run: bool = False
     key: str | None = None
+    entry: AuditEntry | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,9 @@ class Firing:
         Reused where it has other facts.
         """
         caller.must_see_trigger(name)
-        view = await self._ordered(name, Order(facts=facts, dry_run=dry_run, key=key), caller)
-        if view.event is not None and not view.repeated:
-            await self.auditor.note(caller, "fire_trigger", name, after=view.event)
-        return view
+        entry = self.auditor.entry(caller, "fire_trigger", name)
+        order = Order(facts=facts, dry_run=dry_run, key=key, entry=entry)
+        return await self._ordered(name, order, caller)
 
     async def fire_for(self, name: str, facts: Json | None, caller: Caller) -> FireView:
         """Fire as a part of something else, whose entry in the audit tells of it."""
@@ -93,7 +93,7 @@ class Firing:
         )
         if order.dry_run:
             return await self._rehearse(trigger, draft)
-        return await self._fire(trigger, draft)
+        return await self._fire(trigger, draft, order.entry)
 
     async def deploy(
         self, name: str, caller: Caller, *, dry_run: bool = False, key: str | None = None
@@ -104,14 +104,15 @@ class Firing:
         trigger = deploy_trigger(name)
         if dry_run and not await self._is_bound(trigger, workload):
             return _foretold(trigger, workload)
-        await persist(partial(self._bind, trigger, workload, caller.actor))
-        view = await self._ordered(trigger, Order(dry_run=dry_run, key=key), caller)
-        if view.event is not None and not view.repeated:
-            await self.auditor.note(caller, "deploy_workload", name, after=view.event)
-        return view
+        await persist(partial(self._bind, trigger, workload, caller))
+        entry = self.auditor.entry(caller, "deploy_workload", name)
+        order = Order(dry_run=dry_run, key=key, entry=entry)
+        return await self._ordered(trigger, order, caller)
 
-    async def _fire(self, trigger: Trigger, draft: EventDraft) -> FireView:
-        receipt = await self.fires.fire(draft)
+    async def _fire(
+        self, trigger: Trigger, draft: EventDraft, entry: AuditEntry | None
+    ) -> FireView:
+        receipt = await self.fires.fire(draft, entry)
         if receipt.event is None and draft.key is not None:
             return await self._repeated(trigger, draft, draft.key)
         if receipt.event is None:
@@ -174,7 +175,7 @@ class Firing:
         bindings = await self.reads.bindings_of(found.id)
         return any(binding.workload_id == workload.id for binding in bindings)
 
-    async def _bind(self, trigger: str, workload: Workload, actor: str) -> None:
+    async def _bind(self, trigger: str, workload: Workload, caller: Caller) -> None:
         if await self._is_bound(trigger, workload):
             return
         now = self.clock.now()
@@ -183,14 +184,17 @@ class Firing:
         made = found or Trigger(
             id=TriggerId(self.reads.new_id(now)), name=trigger, kind=MANUAL, config={}
         )
+        binding = self._binding(made, workload, catalog)
+        by = f"binding {binding.row.name} of {'' if found else 'a new '}trigger {trigger}"
         await self.reads.change(
             ConfigChange(
-                author=actor,
+                author=caller.actor,
+                entry=self.auditor.entry(caller, "bind_workload", workload.name, after=by),
                 generation=catalog.generation,
                 triggers=[]
                 if found
                 else [TriggerWrite(row=made, text=text_of(trigger_form(made)))],
-                bindings=[self._binding(made, workload, catalog)],
+                bindings=[binding],
             ),
             now,
         )

@@ -25,7 +25,7 @@ from tinyforge.operations.naming import read_names
 from tinyforge.operations.rendering import event_view
 from tinyforge.operations.roles import Reads
 from tinyforge.operations.runs import Runs
-from tinyforge.operations.seats import HEARTBEAT, Seats
+from tinyforge.operations.seats import HEARTBEAT, Seats, seated
 from tinyforge.operations.views import ConfigMoved, ResetView, SwitchedView
 from tinyforge.store.port import Seen
 
@@ -102,16 +102,16 @@ class Live:
             else:
                 self._tell([*await self._of_rows(news), *await self._of_config(news)])
 
-    def open(self, caller: Caller, last_id: str | None) -> AsyncIterator[Message | None]:
+    async def open(self, caller: Caller, last_id: str | None) -> AsyncIterator[Message | None]:
         """Follow what changes after *last_id*, or from now on; None now and then: nothing did.
 
         `ready` says where it begins, `reset` that something is missing before it. Crowded.
         """
-        self.seats.must_be_free()
-        return self._follow(caller, last_id)
+        return await seated(self._follow(caller, last_id))
 
     async def _follow(self, caller: Caller, last_id: str | None) -> AsyncIterator[Message | None]:
         with self.seats.take():
+            yield None
             if self._sighting is None:
                 await self.look()
             self._wanted.set()

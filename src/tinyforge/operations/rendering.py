@@ -44,7 +44,7 @@ from tinyforge.schedule.spec import load_spec
 from tinyforge.store.port import EndpointRow, LogChunk, SpanRow, Timing
 
 SKIPPED_BECAUSE: Mapping[str, str] = {
-    Reason.LATE: "too late to fire, as its catch_up and max_late say",
+    Reason.LATE: "too late to fire, as its catch_up and max_late or `restore --skip-missed` say",
     Reason.PAUSED: "it was paused or disabled",
     Reason.SUPERSEDED: "its schedule was edited before they were decided",
 }

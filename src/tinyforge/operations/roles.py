@@ -9,6 +9,7 @@ from tinyforge.clock import Moment
 from tinyforge.model import Event, EventDraft, EventId, Result, RunId, Trigger, Workload, WorkloadId
 from tinyforge.sealing import Keyring
 from tinyforge.store.port import (
+    AuditEntry,
     Config,
     Endpoints,
     History,
@@ -75,7 +76,9 @@ class Receipt(Protocol):
 
 
 class Fires(Protocol):
-    async def fire(self, draft: EventDraft) -> Receipt: ...
+    async def fire(self, draft: EventDraft, entry: AuditEntry | None = None) -> Receipt:
+        """Store an event, with *entry* (the event will be its `after`) beside it, and fan out."""
+        ...
 
     async def rehearse(self, draft: EventDraft) -> Sequence[Result]:
         """Say what `fire` would give, and store nothing."""

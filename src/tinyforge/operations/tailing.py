@@ -11,7 +11,7 @@ from tinyforge.clock import SECOND, Clock, Micros
 from tinyforge.operations.callers import Caller
 from tinyforge.operations.closing import Closing
 from tinyforge.operations.runs import Runs
-from tinyforge.operations.seats import HEARTBEAT, Seats
+from tinyforge.operations.seats import HEARTBEAT, Seats, seated
 from tinyforge.operations.views import LogEndView, ResetView
 
 SHORTEST, LONGEST = SECOND // 20, SECOND  # between two looks at a log that has not grown
@@ -41,14 +41,14 @@ class Tail:
         A chunk *last* that is gone gives `reset`, and then the log from its start. NotFound,
         Crowded.
         """
-        self.seats.must_be_free()
         await self.runs.show(run_id, caller)
-        return self._follow(caller, run_id, last)
+        return await seated(self._follow(caller, run_id, last))
 
     async def _follow(
         self, caller: Caller, run_id: str, last: int | None
     ) -> AsyncIterator[Part | None]:
         with self.seats.take():
+            yield None
             after = START if last is None else last
             if last is not None and not await self._has(caller, run_id, last):
                 after = START

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Final, Protocol
 
 from tinyforge.clock import DAY, MINUTE, Clock, Micros, Moment, rfc3339
-from tinyforge.errors import Conflict, InvalidConfig, Refused
+from tinyforge.errors import Conflict, InvalidConfig, NotFound, Refused
 from tinyforge.ids import show
 from tinyforge.operations.audit import Auditor
 from tinyforge.operations.callers import Caller, Permission, Role
@@ -89,10 +89,21 @@ class Tokens:
         return TokenMade(secret=secret, token=token_view(token, now))
 
     async def revoke(self, name: str, caller: Caller) -> TokenView:
-        """End a token: the next call with it is refused, at every replica. NotFound."""
+        """End a token: the next call with it is refused, at every replica. NotFound, Refused."""
         caller.must_allow(Permission.CONFIGURE)
         entry = self.auditor.entry(caller, "revoke_token", name, "live", "revoked")
-        return token_view(await self.store.revoke_token(name, entry), self.clock.now())
+        try:
+            return token_view(await self.store.revoke_token(name, entry), self.clock.now())
+        except NotFound:
+            await self._refuse_revoked(name)
+            raise
+
+    async def _refuse_revoked(self, name: str) -> None:
+        """Raise Refused where the newest token of that name is revoked."""
+        for token in await self.store.tokens():
+            if token.name == name and token.revoked_at is not None:
+                since = f"since {rfc3339(token.revoked_at)}, by {token.revoked_by}"
+                raise Refused(f"{name} is revoked already, {since}", "tinyforge token list")
 
     async def _names(
         self, request: TokenRequest, role: Role

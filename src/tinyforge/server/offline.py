@@ -21,6 +21,7 @@ from tinyforge.operations.serving import Serving
 from tinyforge.plugins import Plugins
 from tinyforge.sealing import Keyring
 from tinyforge.settings import Settings
+from tinyforge.store.port import AuditEntry
 from tinyforge.store.sqlite.connection import DATABASE
 from tinyforge.store.sqlite.store import SqliteStore
 from tinyforge.web.app import create_app
@@ -36,7 +37,7 @@ class Away:
     def __init__(self, data: str) -> None:
         self._down = Refused(DOWN, FIX.format(data))
 
-    async def fire(self, _draft: EventDraft) -> Receipt:
+    async def fire(self, _draft: EventDraft, _entry: AuditEntry | None = None) -> Receipt:
         raise self._down
 
     async def rehearse(self, _draft: EventDraft) -> Sequence[Result]:

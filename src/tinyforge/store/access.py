@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from tinyforge.ids import show
+from tinyforge.model import Event
 from tinyforge.store.port.access import AuditEntry, Token, TokenUse
 
 Row: TypeAlias = tuple[Any, ...]
@@ -15,6 +17,7 @@ PROOF_COLUMNS = (
     "id, name, prefix, role, triggers, workloads, made_at, made_by, expires_at, revoked_at,"
     " revoked_by, used_at, used_from"
 )
+ABOVE_ALL = 2**63 - 1  # of ids
 AUDIT_COLUMNS = "id, at, actor, action, target, before, after, source"
 
 _names = msgspec.json.Decoder(list[str])
@@ -81,6 +84,11 @@ def entry_row(entry: AuditEntry) -> Row:
         entry.after,
         entry.source,
     )
+
+
+def entry_of_fire(entry: AuditEntry, event: Event) -> AuditEntry:
+    """Return *entry* with the event that a fire became."""
+    return msgspec.structs.replace(entry, after=show("evt", event.id))
 
 
 def latest(uses: Iterable[TokenUse]) -> list[TokenUse]:

@@ -25,13 +25,15 @@ from tinyforge.operations.callers import Permission
 from tinyforge.operations.sightings import Sighting, Sightings
 from tinyforge.operations.views import Problem
 from tinyforge.web.access import LOOKED_EACH, Knows, LocalOnly
+from tinyforge.web.bodies import Bodies, Body, Gone, TooLarge, TooMany
 from tinyforge.web.problems import MEDIA_TYPE, encoded, of_error, problem
 
 MANIFEST_BODY = 16 * 1024 * 1024
 OTHER_BODY = 1024 * 1024
 SMALL = 64 * 1024  # what is looked at within the loop
-MOST_READ = 64 * 1024 * 1024
 BODY_DEADLINE = 30  # seconds for the whole of it
+CROWDED = "too many bodies are read just now"
+LATER = "ask again in a moment; nothing was done"
 STOPPING = "the server stops: it may have done this, or not"
 AGAIN = "look whether it was done, and ask again where it was not"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -82,6 +84,7 @@ class Gate:
     probes: Probes
     keeper: Knows = field(default_factory=LocalOnly)
     sightings: Sightings | None = None  # of announced calls
+    bodies: Bodies = field(default_factory=Bodies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -102,9 +105,10 @@ class Gate:
         if is_read and path == "/metrics":
             await self._show(scope, send, 200, METRICS_TYPE, self.probes.metrics())
             return
-        body = await _body(scope, receive)
-        _forget_claims(scope)
-        await self._answered(scope, _replay(body, receive), send)
+        with self.bodies.one() as held:  # until it is answered
+            body = await _body(held, scope, receive)
+            _forget_claims(scope)
+            await self._answered(scope, _replay(body, receive), send)
 
     def _note(self, scope: HTTPScope) -> None:
         """Keep how a call that was announced has come in."""
@@ -197,12 +201,12 @@ def _forget_claims(scope: HTTPScope) -> None:
     scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in CLAIMS]
 
 
-async def _body(scope: HTTPScope, receive: Receive) -> bytes:
+async def _body(held: Body, scope: HTTPScope, receive: Receive) -> bytes:
     """Read the body as far as it may go; an empty one of a POST counts as `{}`."""
     most = MANIFEST_BODY if scope["path"].startswith("/api/v1/manifest/") else OTHER_BODY
     try:
         async with asyncio.timeout(BODY_DEADLINE):
-            body = await _read(receive, most)
+            body = await _read(held, scope, receive, most)
     except TimeoutError:
         detail = f"the body was not there within {BODY_DEADLINE} s"
         raise Turned(problem(HTTPStatus.REQUEST_TIMEOUT, detail)) from None
@@ -222,22 +226,17 @@ async def _body(scope: HTTPScope, receive: Receive) -> bytes:
     return body
 
 
-async def _read(receive: Receive, most: int) -> bytes:
-    """Return the body; one that is too large is read to its end, or nobody hears the answer."""
-    body, size = bytearray(), 0
-    while size <= MOST_READ:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Turned(problem(HTTPStatus.BAD_REQUEST, "the connection ended within the body"))
-        size += len(message["body"])
-        if size <= most:
-            body += message["body"]
-        if not message["more_body"]:
-            break
-    if size > most:
+async def _read(body: Body, scope: HTTPScope, receive: Receive, most: int) -> bytes:
+    try:
+        return await body.read(scope, receive, most)
+    except Gone:
+        detail = "the connection ended within the body"
+        raise Turned(problem(HTTPStatus.BAD_REQUEST, detail)) from None
+    except TooLarge:
         detail = f"the body is larger than {most} bytes"
-        raise Turned(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail))
-    return bytes(body)
+        raise Turned(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)) from None
+    except TooMany:
+        raise Turned(problem(HTTPStatus.SERVICE_UNAVAILABLE, CROWDED, LATER)) from None
 
 
 def _header(scope: HTTPScope, name: bytes) -> bytes:

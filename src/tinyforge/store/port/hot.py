@@ -21,6 +21,7 @@ from tinyforge.model import (
     TriggerId,
     WorkloadId,
 )
+from tinyforge.store.port.access import AuditEntry
 from tinyforge.store.port.config import (
     Unplanned,
 )
@@ -227,6 +228,13 @@ class Events(Protocol):
 
     async def accept(self, drafts: Sequence[EventDraft], now: Moment) -> list[Event | None]:
         """Store events; None for one whose key was accepted before."""
+        ...
+
+    async def accept_noted(self, draft: EventDraft, entry: AuditEntry, now: Moment) -> Event | None:
+        """Store an event, and *entry* of the audit, whose `after` becomes the event's id.
+
+        None for one whose key was accepted before; then nothing is stored.
+        """
         ...
 
     async def fan_out(self, batch: FanOutBatch, now: Moment) -> FanOutDone:

@@ -8,17 +8,22 @@ import asyncpg
 
 from tinyforge.clock import Moment
 from tinyforge.errors import Conflict, NotFound
+from tinyforge.model import Event, EventDraft
 from tinyforge.store.access import (
+    ABOVE_ALL,
     AUDIT_COLUMNS,
     PROOF_COLUMNS,
     entry_of,
+    entry_of_fire,
     entry_row,
     latest,
     token_of,
     token_row,
 )
+from tinyforge.store.drafts import drafted
 from tinyforge.store.port.access import AuditEntry, Token, TokenUse
 from tinyforge.store.postgres.connection import Session, text
+from tinyforge.store.postgres.hot import storing
 from tinyforge.store.postgres.parts import Parts
 from tinyforge.store.postgres.statements import unpacked
 
@@ -37,7 +42,6 @@ FROM {unpacked("id", "at", "source text")}
 WHERE t.id = b.id AND coalesce(t.used_at, b.at) <= b.at"""  # noqa: S608 - our own columns
 RECORD = f"INSERT INTO audit({AUDIT_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"  # noqa: S608 - our own columns
 AUDIT = f"SELECT {AUDIT_COLUMNS} FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2"  # noqa: S608 - our own columns
-ABOVE_ALL = 2**63 - 1
 
 
 async def record(session: Session, entry: AuditEntry | None) -> None:
@@ -88,6 +92,17 @@ class AccessRows:
 
     async def record(self, entry: AuditEntry) -> None:
         await self._parts.database.write(lambda session: record(session, entry))
+
+    async def accept_noted(self, draft: EventDraft, entry: AuditEntry, now: Moment) -> Event | None:
+        (event,) = drafted(self._parts.ids, [draft], now)
+
+        async def work(session: Session) -> Event | None:
+            if event.id not in await storing(session, [event], now):
+                return None
+            await record(session, entry_of_fire(entry, event))
+            return event
+
+        return await self._parts.database.write(work)
 
     async def audit(self, before: int | None, limit: int) -> list[AuditEntry]:
         rows = await self._parts.database.ask(AUDIT, ABOVE_ALL if before is None else before, limit)

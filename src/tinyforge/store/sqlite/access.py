@@ -8,16 +8,21 @@ import apsw
 
 from tinyforge.clock import Moment
 from tinyforge.errors import Conflict, NotFound
+from tinyforge.model import Event, EventDraft
 from tinyforge.store.access import (
+    ABOVE_ALL,
     AUDIT_COLUMNS,
     PROOF_COLUMNS,
     entry_of,
+    entry_of_fire,
     entry_row,
     latest,
     token_of,
     token_row,
 )
+from tinyforge.store.drafts import drafted
 from tinyforge.store.port.access import AuditEntry, Token, TokenUse
+from tinyforge.store.sqlite.hot import storing
 from tinyforge.store.sqlite.parts import Parts, ask
 
 TOKEN = f"SELECT {PROOF_COLUMNS} FROM tokens"  # noqa: S608 - our own columns
@@ -33,7 +38,6 @@ USED = """
 UPDATE tokens SET used_at = ?2, used_from = ?3 WHERE id = ?1 AND coalesce(used_at, ?2) <= ?2"""
 RECORD = f"INSERT INTO audit({AUDIT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own columns
 AUDIT = f"SELECT {AUDIT_COLUMNS} FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2"  # noqa: S608 - our own columns
-ABOVE_ALL = 2**63 - 1
 
 
 def record(db: apsw.Connection, entry: AuditEntry | None) -> None:
@@ -89,6 +93,18 @@ class AccessRows:
 
     async def record(self, entry: AuditEntry) -> None:
         await self._parts.writer.submit(lambda db: record(db, entry))
+
+    async def accept_noted(self, draft: EventDraft, entry: AuditEntry, now: Moment) -> Event | None:
+        (event,) = drafted(self._parts.ids, [draft], now)
+        store = storing([event], now)
+
+        def work(db: apsw.Connection) -> Event | None:
+            if event.id not in store(db):
+                return None
+            record(db, entry_of_fire(entry, event))
+            return event
+
+        return await self._parts.writer.submit(work)
 
     async def audit(self, before: int | None, limit: int) -> list[AuditEntry]:
         values = (ABOVE_ALL if before is None else before, limit)

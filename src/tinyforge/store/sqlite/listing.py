@@ -20,13 +20,11 @@ from tinyforge.store.port.listing import (
     Seen,
 )
 from tinyforge.store.rows import RUN_COLUMNS, event_of, run_of, span_of
-from tinyforge.store.sqlite.config import AMONG, TABLES, TIMINGS, named_row, rows_where
+from tinyforge.store.sqlite.config import ALIVE, AMONG, TABLES, TIMINGS, named_row, rows_where
 from tinyforge.store.sqlite.history import EVENT, SPAN_COLUMNS
 from tinyforge.store.sqlite.hot import EVENT_COLUMNS
 from tinyforge.store.sqlite.parts import GENERATION, Parts, ask, text
 
-# Where `deleted_at` holds nonsense the row is alive and broken.
-ALIVE = "typeof(r.deleted_at) <> 'integer'"
 KEYED = f"{EVENT} WHERE trigger_id = ?1 AND key = ?2"
 LEDGER_EVENTS = f"""
 {EVENT} WHERE window_at <= ?2 AND trigger_id = ?1 AND (window_at, epoch) < (?2, ?3)

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from tinyforge.clock import DAY, MINUTE, Moment
 from tinyforge.errors import Conflict, NotFound
-from tinyforge.model import EventId
+from tinyforge.ids import show
+from tinyforge.model import EventDraft, EventId
 from tinyforge.store.port import (
     Among,
     AuditEntry,
@@ -98,6 +99,29 @@ class AdmittingContract:
         late = ConfigChange(author="test", generation=0, triggers=[write], entry=lost)
         await refused(store.change(late, NOW), Conflict)
         assert await store.audit(None, 10) == [kept]
+
+    async def test_a_fire_and_its_entry_are_one(self, store: Store) -> None:
+        site = await put_site(store)
+        draft = EventDraft(trigger_id=site.trigger.id, key="fire:me:1")
+        kept = entry(store, "fire")
+        event = await store.accept_noted(draft, kept, NOW)
+        assert event is not None
+        assert await store.accept_noted(draft, entry(store, "again"), NOW) is None
+        assert await store.audit(None, 10) == [replace(kept, after=show("evt", event.id))]
+        found = await store.events(EventFilter(trigger_id=site.trigger.id))
+        assert [one.id for one in found] == [event.id]
+
+    async def test_a_fire_whose_entry_cannot_be_stored_is_none(self, store: Store) -> None:
+        site = await put_site(store)
+        taken = entry(store, "taken")
+        await store.record(taken)
+        try:
+            await store.accept_noted(EventDraft(trigger_id=site.trigger.id), taken, NOW)
+        except Exception:  # noqa: BLE001 - whatever this database raises
+            assert await store.events(EventFilter(trigger_id=site.trigger.id)) == []
+        else:
+            raise AssertionError("the audit took one id twice")
+        assert await store.audit(None, 10) == [taken]
 
     async def test_nobody_changes_or_deletes_what_is_in_the_audit(
         self, store: Store, bench: Bench

@@ -22,7 +22,7 @@ SAID: Mapping[int, str] = {
     422: "it was read, and is wrong; `mistakes` has all of it",
     428: "the row is there already, and `If-Match` is missing",
     429: "there are as many of these as there may be",
-    503: "the database cannot record, or the server stops; ask again",
+    503: "nothing can be recorded or read just now, or the server stops; ask again",
 }
 ALWAYS = (400, 401, 403, 503)
 OF_NAMES = (404,)

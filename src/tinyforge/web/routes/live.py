@@ -17,7 +17,7 @@ async def stream(doors: Doors, caller: Asker, last_id: LastEventId = None) -> St
     replica does is told as well. Events come without their facts.
     """
     live = doors.watching.live
-    return live_stream(live, live.open(caller, last_id))
+    return live_stream(live, await live.open(caller, last_id))
 
 
 ROUTES = (stream,)
