@@ -195,8 +195,12 @@ def test_security_row_36_every_change_leaves_one_entry_and_every_refusal_none(se
     for route, status in changes(server):
         entries = audited(server)
         assert status in {200, 201, 204}, (route, status)
-        assert len(entries) == count + 1, (route, entries[count:])
-        assert entries[-1][0].startswith("token:")
+        made = entries[count:]
+        if made[0][1] == "bind_workload":  # of the first deploy, which changes the config too
+            assert "deploy" in route
+            del made[0]
+        assert len(made) == 1, (route, made)
+        assert made[0][0].startswith("token:")
         count = len(entries)
     server.ask("POST", f"{API}/triggers/button/fire", b"{}")
     server.api("POST", "/triggers/nowhere/fire", {})
