@@ -6,17 +6,24 @@ the rest of a fire.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
+from tinyforge.clock import SECOND, Clock, Micros
 from tinyforge.engine.fanout import FanOut
+from tinyforge.errors import StoreUnavailable
 from tinyforge.model import BindingId, TriggerId, WorkloadId
 from tinyforge.store.port import Events, Route, Schedules
 
 MOST_KEPT = 100_000  # triggers, about 300 bytes each
+SLICE = 200  # triggers that are read ahead at once: what is due must not wait for them
+BREATH: Micros = SECOND // 300
+FIRST, LAST = (-(2**62), -(2**62)), 2**62  # moments
 
 
 class Plain(NamedTuple):
@@ -49,6 +56,7 @@ class BoundStore(Events, Schedules, Protocol):
 class Bounds:
     store: BoundStore
     fanout: FanOut
+    clock: Clock
     _generation: int = -1
     _kept: dict[TriggerId, Bound] = field(default_factory=dict)
 
@@ -64,6 +72,20 @@ class Bounds:
             self._forget_if_changed(found.generation)
             self._kept.update(self._bound(found.rows))
         return self._kept, self._generation
+
+    async def read_ahead(self) -> None:
+        """Read what is bound to schedules before they are due, as far as there is room; then end.
+
+        Else the first round of many schedules that come close together would be a slow one.
+        """
+        after, never = FIRST, asyncio.Event()
+        with suppress(StoreUnavailable):  # then they are read when they are due
+            while rows := await self.store.due(after, LAST, SLICE):
+                if len(self._kept) + len(rows) > MOST_KEPT:
+                    break
+                await self.of([row.trigger_id for row in rows])
+                after = (rows[-1].due_at, rows[-1].trigger_id)
+                await self.clock.wait(never, BREATH)
 
     def _forget_if_changed(self, generation: int) -> None:
         if generation != self._generation:

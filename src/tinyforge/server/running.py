@@ -126,6 +126,7 @@ class Server:
             ("inbox", engine.inbox.run()),
             ("decisions", engine.inbox.decide()),
             ("left events", engine.recovery.deliver_alone()),
+            ("bindings", engine.ticker.decider.bounds.read_ahead()),
         ):
             self._spawn(name, part)
         if self._replica is not None:

@@ -1,0 +1,38 @@
+"""What is bound to schedules, read before they are due."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.engine.house import PATIENCE, House
+from tinyforge.engine.bound import SLICE
+from tinyforge.model import TriggerId
+
+
+async def read_ahead(house: House) -> None:
+    """Have it read, while the clock goes on."""
+    reading = asyncio.ensure_future(house.engine.ticker.decider.bounds.read_ahead())
+    async with asyncio.timeout(PATIENCE):
+        while not reading.done():
+            house.clock.move(1_000)
+            await asyncio.sleep(0)
+    await reading
+
+
+async def test_all_schedules_are_known_before_they_are_due(house: House) -> None:
+    numbers = house.sites(2 * SLICE + 1)
+    await house.sweep()
+    await read_ahead(house)
+    known, _ = await house.engine.ticker.decider.bounds.of([TriggerId(numbers[0])])
+    assert set(known) == {TriggerId(number) for number in numbers}
+
+
+async def test_what_was_edited_since_is_not_what_fires(house: House) -> None:
+    number = house.site()
+    await house.sweep()
+    await read_ahead(house)
+    house.by_hand(f"UPDATE bindings SET enabled = 0 WHERE trigger_id = {number}")
+    before = len(await house.runs())
+    house.clock.move(60_000_000)
+    await house.sweep()
+    assert len(await house.runs()) == before
