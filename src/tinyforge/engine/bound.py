@@ -23,7 +23,7 @@ from tinyforge.store.port import Events, Route, Schedules
 MOST_KEPT = 100_000  # triggers, about 300 bytes each
 SLICE = 200  # triggers that are read ahead at once: what is due must not wait for them
 BREATH: Micros = SECOND // 300
-FIRST, LAST = (-(2**62), -(2**62)), 2**62  # moments
+FAR_PAST, FAR_FUTURE = (-(2**62), -(2**62)), 2**62  # before and after all that is due
 
 
 class Plain(NamedTuple):
@@ -78,9 +78,9 @@ class Bounds:
 
         Else the first round of many schedules that come close together would be a slow one.
         """
-        after, never = FIRST, asyncio.Event()
+        after, never = FAR_PAST, asyncio.Event()
         with suppress(StoreUnavailable):  # then they are read when they are due
-            while rows := await self.store.due(after, LAST, SLICE):
+            while rows := await self.store.due(after, FAR_FUTURE, SLICE):
                 if len(self._kept) + len(rows) > MOST_KEPT:
                     break
                 await self.of([row.trigger_id for row in rows])

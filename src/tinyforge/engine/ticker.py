@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tinyforge.clock import SECOND, Clock, Micros, Moment
+from tinyforge.engine.bound import FAR_PAST
 from tinyforge.engine.byhand import HandChanges
 from tinyforge.engine.deciding import Batch, Decider, DueStore, Steps
 from tinyforge.engine.fanout import FanOut
@@ -41,7 +42,6 @@ BREATH = SECOND // 1_000  # due moments closer than this share a sweep
 AFTER_FAILURE = SECOND
 LOOK_AROUND_EVERY = SECOND // 20  # for changes by hand, the clock, left events
 TOLD_IN_TIME = 6 * SECOND  # a shared database tells more often what is due
-FAR_PAST = (-(2**62), -(2**62))
 
 
 def clamp(requested: Micros, observe: Observe) -> Micros:
