@@ -216,6 +216,7 @@ def unresolved(config: Json, *, sealed: bool = True) -> list[tuple[str, str]]:
     return [
         (pointer, str(problem))
         for pointer, text in _texts("", config)
+        if "${" in text
         for found in REFERENCE.finditer(text)
         if not found[1] and (sealed or found[2] != "sealed") and (problem := _problem(found))
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -42,6 +43,18 @@ class Awkward(TriggerKind):
             raise ValueError("loud: only once\ncount: not when loud")
         if self.names == ("crash",):
             raise KeyError("names")
+
+
+ASKED = count(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moody(TriggerKind):
+    """Refuses once what it takes ever after."""
+
+    def __post_init__(self) -> None:
+        if next(ASKED) == 1:
+            raise ValueError("not in the mood")
 
 
 NOT_A_KIND = 42

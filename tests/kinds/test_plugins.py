@@ -127,6 +127,10 @@ def test_a_wrong_config_with_two_mistakes_tells_both() -> None:
         one("Awkward").trigger("odd", {"names": 5})
 
 
+def test_a_kind_that_refuses_only_once_is_built() -> None:
+    assert one("Moody").trigger("odd", {})
+
+
 @pytest.mark.parametrize(
     "config",
     [{"colour": "\ud800"}, {"sizes": {"a": 10**5000}}, {"colour": {1, 2}, "names": object()}],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from msgspec import Struct
@@ -30,7 +30,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 def changes(before: Json, after: Json) -> tuple[Change, ...]:
     """Return what differs; a new value that must not be shown still differs from the old one."""
-    old, new = dict(_leaves("", before)), dict(_leaves("", after))
+    old, new = _leaves(before), _leaves(after)
     return tuple(
         Change(field=field, before=_shown(field, old), after=_shown(field, new))
         for field in {**new, **old}
@@ -38,12 +38,15 @@ def changes(before: Json, after: Json) -> tuple[Change, ...]:
     )
 
 
-def _leaves(field: str, value: object) -> Iterator[tuple[str, object]]:
-    if isinstance(value, Mapping) and (value or not field):
-        for key, item in value.items():
-            yield from _leaves(f"{field}.{key}" if field else str(key), item)
-    else:
-        yield field, value
+def _leaves(form: Json) -> dict[str, object]:
+    """Return what is in mappings however deep, by names such as `env.BRANCH`."""
+    found: dict[str, object] = {}
+    for key, value in form.items():
+        if isinstance(value, dict) and value:
+            found.update({f"{key}.{inner}": item for inner, item in _leaves(value).items()})
+        else:
+            found[str(key)] = value
+    return found
 
 
 def _shown(field: str, leaves: Mapping[str, object]) -> str | None:

@@ -157,9 +157,18 @@ class _Comparison:
             differences=differences,
             warnings=warnings,
             unchanged=sum(map(len, sides)) - sum(one.action in REACHED for one in differences),
-            workloads=[WorkloadWrite(**one._asdict()) for one in writes(workload_steps)],
-            triggers=[TriggerWrite(**one._asdict()) for one in writes(trigger_steps)],
-            bindings=[BindingWrite(**one._asdict()) for one in writes(binding_steps)],
+            workloads=[
+                WorkloadWrite(row=row, text=text, deleted=deleted)
+                for row, text, deleted in writes(workload_steps)
+            ],
+            triggers=[
+                TriggerWrite(row=row, text=text, deleted=deleted)
+                for row, text, deleted in writes(trigger_steps)
+            ],
+            bindings=[
+                BindingWrite(row=row, text=text, deleted=deleted)
+                for row, text, deleted in writes(binding_steps)
+            ],
             endpoints=[one for each in endpoints.values() for one in each.writes],
         )
 

@@ -35,8 +35,7 @@ MOST_REPEATED = 100_000  # nodes that stand in the file once and are meant sever
 INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 SMALLEST, LARGEST = -(2**63), 2**64 - 1  # what JSON readers can hold
 DIGITS = 20
-NOTHING = ("", "~", "null")
-TRUTHS = MappingProxyType({"true": True, "false": False})
+WORDS = MappingProxyType({"": None, "~": None, "null": None, "true": True, "false": False})
 
 Value: TypeAlias = "str | int | bool | list[Node] | dict[str, Node] | None"
 Start: TypeAlias = ScalarEvent | SequenceStartEvent | MappingStartEvent
@@ -105,7 +104,7 @@ class _Tree:
         self._repeated = 0
 
     def take(self, event: Event) -> None:
-        if isinstance(event, ScalarEvent):
+        if type(event) is ScalarEvent:  # nearly all are
             self._scalar(event)
         elif isinstance(event, SequenceStartEvent | MappingStartEvent):
             self._begin(event)
@@ -125,7 +124,7 @@ class _Tree:
         if top is not None and top.items is not None and top.key is None:
             self._key(top, top.items, event)
         else:
-            self._place(Node(self._value(event), *self._lines(event)), event.anchor)
+            self._place(self._node(self._value(event), event), event.anchor)
             self._value_is_read()
 
     def _begin(self, event: SequenceStartEvent | MappingStartEvent) -> None:
@@ -136,7 +135,7 @@ class _Tree:
         if event.tag is not None:
             self._refuse_tag(event, event.tag)
         value: Value = {} if isinstance(event, MappingStartEvent) else []
-        node = Node(value, *self._lines(event))
+        node = self._node(value, event)
         before = self._nodes
         if event.anchor is not None:
             self._anchors[event.anchor] = None
@@ -162,7 +161,7 @@ class _Tree:
         if self._repeated > MOST_REPEATED:
             raise self._fatal(event, f"aliases (*) repeat more than {MOST_REPEATED} values")
         self._nodes += size - 1
-        _, key_line = self._lines(event)
+        key_line = self._node(None, event).key_line
         self._place(Node(node.value, node.line, key_line), None)
         self._value_is_read()
 
@@ -208,10 +207,8 @@ class _Tree:
         text: str = event.value
         if not event.implicit[0]:
             return text
-        if text in NOTHING:
-            return None
-        if text in TRUTHS:
-            return TRUTHS[text]
+        if text in WORDS:
+            return WORDS[text]
         if not INTEGER.fullmatch(text):
             return text
         if len(text) <= DIGITS and SMALLEST <= (number := int(text)) <= LARGEST:
@@ -219,10 +216,10 @@ class _Tree:
         self._add(event, f"the number {quoted(text)} is too large; put quotes around it")
         return text
 
-    def _lines(self, event: Start | AliasEvent) -> tuple[int, int]:
-        line: int = _line(event)
+    def _node(self, value: Value, event: Start | AliasEvent) -> Node:
+        line = _line(event)
         top = self._open[-1] if self._open else None
-        return line, line if top is None or top.items is None else top.key_line
+        return Node(value, line, line if top is None or top.items is None else top.key_line)
 
     def _refuse_tag(self, event: Start, tag: str) -> None:
         shown = tag.replace("tag:yaml.org,2002:", "!!")

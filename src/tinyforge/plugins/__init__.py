@@ -143,8 +143,11 @@ class _Shelf(Generic[K]):
     def _build(self, kind: str, text: bytes) -> K:
         schema = self.schema(kind)
         config = msgspec.json.decode(text, type=dict[str, object])
+        flawless = schema.build_flawless(config)
+        if flawless is not None:
+            return flawless
         wrong = schema.mistakes(config)
-        if not wrong:
+        if not wrong:  # plugin code may refuse now and take it a moment later
             return schema.build(config)
         if len(wrong) == 1:
             raise InvalidConfig(kind, wrong[0][1], wrong[0][0])

@@ -86,6 +86,15 @@ class Schema(Generic[K]):
         """Return the kind; only for a config without mistakes."""
         return msgspec.convert(dict(config), self.cls)
 
+    def build_flawless(self, config: Json) -> K | None:
+        """Return the kind, or None where `mistakes` has something to say of *config*."""
+        if not config.keys() <= self._types.keys():
+            return None
+        try:
+            return self.build(config)
+        except Exception:  # noqa: BLE001 - plugin code: __post_init__ may raise anything
+            return None
+
     def mistakes(self, config: Json) -> list[Mistake]:
         """Return everything that is wrong with *config*."""
         wrong = [found for key in config for found in self._of_field(str(key), config[key])]

@@ -74,8 +74,12 @@ def rule_form(rule: Json) -> Json:
 
 def sparse(form: Json) -> Json:
     """Return the form without what means the same when it is left out."""
-    usual = {**USUAL, "name": f"{form.get('trigger')}.{form.get('workload')}"}
-    return {key: value for key, value in form.items() if key not in usual or usual[key] != value}
+    usual_name = f"{form.get('trigger')}.{form.get('workload')}"
+    return {
+        key: value
+        for key, value in form.items()
+        if (usual_name if key == "name" else USUAL.get(key, ...)) != value
+    }
 
 
 def text_of(value: object) -> str:
@@ -101,6 +105,8 @@ def _own(config: Json, common: Collection[str]) -> Json:
 
 def _as_written(value: object) -> object:
     """Return *value* as it would be read back from a manifest, which has no fractions."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, Mapping):
