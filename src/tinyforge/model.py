@@ -88,7 +88,7 @@ class EventDraft(Struct, frozen=True, kw_only=True):
     ruleless: bool = False  # a manual fire without facts: binding rules are not applied
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class Event(Struct, frozen=True, kw_only=True, gc=False):
     id: EventId
     trigger_id: TriggerId
     accepted_at: Moment

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 from tests.engine.house import PATIENCE, House
 from tinyforge.engine.bound import SLICE
+from tinyforge.engine.recent import Fresh
 from tinyforge.model import TriggerId
 
 
@@ -25,6 +27,18 @@ async def test_all_schedules_are_known_before_they_are_due(house: House) -> None
     await read_ahead(house)
     known, _ = await house.engine.ticker.decider.bounds.of([TriggerId(numbers[0])])
     assert set(known) == {TriggerId(number) for number in numbers}
+
+
+async def test_what_is_known_is_no_work_for_a_garbage_collection(house: House) -> None:
+    numbers = house.sites(2)
+    await house.sweep()
+    await read_ahead(house)
+    known, _ = await house.engine.ticker.decider.bounds.of(list(map(TriggerId, numbers)))
+    fresh = [Fresh(event, "", "") for event in await house.events(numbers[0])]
+    gc.collect()
+    assert fresh
+    assert not any(map(gc.is_tracked, [*fresh, *known.values()]))
+    assert not any(gc.is_tracked(bound.plain) for bound in known.values())
 
 
 async def test_what_was_edited_since_is_not_what_fires(house: House) -> None:

@@ -12,7 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 from tinyforge.clock import SECOND, Clock, Micros
 from tinyforge.engine.fanout import FanOut
@@ -26,7 +28,7 @@ BREATH: Micros = SECOND // 300
 FAR_PAST, FAR_FUTURE = (-(2**62), -(2**62)), 2**62  # before and after all that is due
 
 
-class Plain(NamedTuple):
+class Plain(Struct, frozen=True, gc=False):
     """A binding that any event of its trigger matches."""
 
     binding_id: BindingId
@@ -35,7 +37,7 @@ class Plain(NamedTuple):
     repeatable: bool
 
 
-class Bound(NamedTuple):
+class Bound(Struct, frozen=True, gc=False):  # so that no collection has to look at 100,000 of them
     """The bindings of one trigger. *plain* is None where some rule or refusal has its say."""
 
     trigger: str

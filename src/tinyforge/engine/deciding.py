@@ -158,12 +158,11 @@ class Decider:
 
     def _place_all(self, event_id: EventId, late_by: Micros, bound: Bound, batch: Batch) -> None:
         late, ready_at = late_by > self.tick_interval, batch.now
-        for binding_id, workload_id, queue, repeatable in bound.plain or ():
+        for one in bound.plain or ():
             if late:
                 ready_at = self.pacer.ready_at(batch.now)
-            batch.judged.matched.append(
-                Matched(event_id, binding_id, workload_id, queue, repeatable, ready_at)
-            )
+            matched = (event_id, one.binding_id, one.workload_id, one.queue, one.repeatable)
+            batch.judged.matched.append(Matched(*matched, ready_at))
         for route in bound.routes:
             if late:
                 ready_at = self.pacer.ready_at(batch.now)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from tinyforge.model import Event, EventId
 
-MOST_KEPT = 100_000  # fires, about 500 bytes each
+MOST_KEPT = 100_000  # fires, about 500 bytes each, and no work for a garbage collection
 
 
-class Fresh(NamedTuple):
+class Fresh(Struct, frozen=True, gc=False):
     event: Event
     trigger: str
     kind: str
