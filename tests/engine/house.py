@@ -37,7 +37,7 @@ from tinyforge.testing.clock import MovableClock
 
 BEGIN: Moment = 1_767_614_400_000_000  # 2026-01-05T12:00:00Z, a Monday
 TICK = 30 * SECOND
-PARTS = 4  # of a server that wait for time to go by: ticker, runner, logs, janitor
+PARTS = 5  # of a server that wait for time to go by: ticker, runner, logs, janitor, uses of tokens
 PATIENCE = 30.0  # seconds of real time until a test gives up
 H = TypeVar("H", bound=Happening)
 

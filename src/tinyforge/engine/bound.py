@@ -16,7 +16,6 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from tinyforge.clock import SECOND, Clock, Micros
 from tinyforge.engine.fanout import FanOut
 from tinyforge.errors import StoreUnavailable
 from tinyforge.model import BindingId, TriggerId, WorkloadId
@@ -24,7 +23,7 @@ from tinyforge.store.port import Events, Route, Schedules
 
 MOST_KEPT = 100_000  # triggers, about 300 bytes each
 SLICE = 200  # triggers that are read ahead at once: what is due must not wait for them
-BREATH: Micros = SECOND // 300
+BREATH = 1 / 300  # seconds, for all else that the loop has to do: no moment to be steered
 FAR_PAST, FAR_FUTURE = (-(2**62), -(2**62)), 2**62  # before and after all that is due
 
 
@@ -58,7 +57,6 @@ class BoundStore(Events, Schedules, Protocol):
 class Bounds:
     store: BoundStore
     fanout: FanOut
-    clock: Clock
     _generation: int = -1
     _kept: dict[TriggerId, Bound] = field(default_factory=dict)
 
@@ -80,14 +78,14 @@ class Bounds:
 
         Else the first round of many schedules that come close together would be a slow one.
         """
-        after, never = FAR_PAST, asyncio.Event()
+        after = FAR_PAST
         with suppress(StoreUnavailable):  # then they are read when they are due
             while rows := await self.store.due(after, FAR_FUTURE, SLICE):
                 if len(self._kept) + len(rows) > MOST_KEPT:
                     break
                 await self.of([row.trigger_id for row in rows])
                 after = (rows[-1].due_at, rows[-1].trigger_id)
-                await self.clock.wait(never, BREATH)
+                await asyncio.sleep(BREATH)
 
     def _forget_if_changed(self, generation: int) -> None:
         if generation != self._generation:

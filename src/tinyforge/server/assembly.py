@@ -80,7 +80,7 @@ def assemble(around: Surroundings, settings: Settings) -> Engine:
     followers = Followers(store, plugins, observe)
     logs = LogKeeper(store, clock)
     pacer = Pacer(settings.catch_up_rate or 0)
-    decider = Decider(store, fanout, Bounds(store, fanout, clock), pacer, tick_interval)
+    decider = Decider(store, fanout, Bounds(store, fanout), pacer, tick_interval)
     by_hand = HandChanges(store, planner, fanout, observe, vault)
     directory = Directory(store, plugins, vault, clock)
     return Engine(
