@@ -157,18 +157,9 @@ class _Comparison:
             differences=differences,
             warnings=warnings,
             unchanged=sum(map(len, sides)) - sum(one.action in REACHED for one in differences),
-            workloads=[
-                WorkloadWrite(row=row, text=text, deleted=deleted)
-                for row, text, deleted in writes(workload_steps)
-            ],
-            triggers=[
-                TriggerWrite(row=row, text=text, deleted=deleted)
-                for row, text, deleted in writes(trigger_steps)
-            ],
-            bindings=[
-                BindingWrite(row=row, text=text, deleted=deleted)
-                for row, text, deleted in writes(binding_steps)
-            ],
+            workloads=writes(workload_steps, WorkloadWrite),
+            triggers=writes(trigger_steps, TriggerWrite),
+            bindings=writes(binding_steps, BindingWrite),
             endpoints=[one for each in endpoints.values() for one in each.writes],
         )
 

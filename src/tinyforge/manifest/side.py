@@ -14,6 +14,7 @@ from tinyforge.store.definition import sparse, text_of
 from tinyforge.store.port import What
 
 R = TypeVar("R", Trigger, Workload, Binding)
+W = TypeVar("W")
 KEPT = "no longer in the file; --prune removes it"
 Row: TypeAlias = Trigger | Workload | Binding
 
@@ -143,5 +144,7 @@ def _rename_notes(old_name: str | None) -> tuple[str, ...]:
     return (f"{rename}: a rename is a delete and a create, and history stays with the old name",)
 
 
-def writes(steps: Iterable[Step[R]]) -> list[Write[R]]:
-    return [step.write for step in steps if step.write is not None]
+def writes(steps: Iterable[Step[R]], make: Callable[..., W]) -> list[W]:
+    """Return what of *steps* is written, each in the shape that *make* gives it."""
+    found = (step.write for step in steps if step.write is not None)
+    return [make(row=row, text=text, deleted=deleted) for row, text, deleted in found]

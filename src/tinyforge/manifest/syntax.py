@@ -161,8 +161,7 @@ class _Tree:
         if self._repeated > MOST_REPEATED:
             raise self._fatal(event, f"aliases (*) repeat more than {MOST_REPEATED} values")
         self._nodes += size - 1
-        key_line = self._node(None, event).key_line
-        self._place(Node(node.value, node.line, key_line), None)
+        self._place(Node(node.value, node.line, self._key_line(_line(event))), None)
         self._value_is_read()
 
     def _key(self, top: _Open, items: dict[str, Node], event: ScalarEvent) -> None:
@@ -216,10 +215,14 @@ class _Tree:
         self._add(event, f"the number {quoted(text)} is too large; put quotes around it")
         return text
 
-    def _node(self, value: Value, event: Start | AliasEvent) -> Node:
+    def _node(self, value: Value, event: Start) -> Node:
         line = _line(event)
+        return Node(value, line, self._key_line(line))
+
+    def _key_line(self, line: int) -> int:
+        """Return the line of the key of what begins on *line*, or that line where it has none."""
         top = self._open[-1] if self._open else None
-        return Node(value, line, line if top is None or top.items is None else top.key_line)
+        return line if top is None or top.items is None else top.key_line
 
     def _refuse_tag(self, event: Start, tag: str) -> None:
         shown = tag.replace("tag:yaml.org,2002:", "!!")
